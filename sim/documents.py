@@ -1,0 +1,574 @@
+"""YAML text as a tree in which every value knows where it stands and where its number is from.
+
+Holds reading (a safe subset of YAML), `--set` options, merging, looking things up, and writing.
+Leaves to others what the keys mean, and which file extends which.
+
+Conventions: lines and columns count from 1. Text is Unicode NFC, so that a name is the same name
+whichever keyboard wrote it. The key `source` is no entry: it says where the numbers of its map and
+of everything below it are from; the nearest statement above a value, in the same file, counts.
+Nodes are never changed; functions return new ones.
+"""
+
+from __future__ import annotations
+
+import codecs
+import difflib
+import json
+import os
+import re
+import stat
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NoReturn, TypeAlias
+
+import yaml
+
+from sim.errors import Mark, Problem, ScenarioError
+
+MAX_BYTES = 8 * 1024 * 1024
+MAX_DEPTH = 64
+MAX_NODES = 200_000
+MAX_KEY_LENGTH = 200
+"""Characters; YAML itself gives up on a `key:` of more than 1024."""
+
+SOURCE_KEY = "source"
+SOURCE_WORDS = ("stated", "derived", "calibrated", "assumed")
+SETTING_SOURCE = "assumed, set on the command line"
+
+ScalarValue: TypeAlias = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """One value: text, number, true, false or null."""
+
+    value: ScalarValue
+    mark: Mark
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class ListNode:
+    """Values in order."""
+
+    items: tuple[Node, ...]
+    mark: Mark
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class MapNode:
+    """Values by key, in the order of the file; `key_marks` has the same keys."""
+
+    entries: Mapping[str, Node]
+    key_marks: Mapping[str, Mark]
+    mark: Mark
+    source: str | None = None
+
+
+Node: TypeAlias = Scalar | ListNode | MapNode
+KeyPath: TypeAlias = Sequence[str | int]
+
+
+# Reading
+
+
+def read_document(path: Path, root: Path) -> MapNode:
+    """The map in a YAML file inside the folder `root`; marks name the file as `path` does.
+
+    Raises ScenarioError for a file that cannot be read, that leads out of `root` (after symlinks),
+    or that is outside the safe subset: one document, UTF-8, no anchors, aliases, tags, merge keys,
+    control characters or duplicate keys, and not larger than the MAX_ constants.
+    """
+    name = str(path)
+    content = _read_bytes(path, root).removeprefix(codecs.BOM_UTF8)
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line, column = _end_of(content[: error.start].decode("utf-8"))
+        found = f"byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        raise _error(Mark(name, line, column), found) from None
+    node = _read_text(text, lambda line, column: Mark(name, line, column))
+    if node is None:
+        raise _error(Mark(name, 1, 1), "the file is empty; a map of 'key: value' lines is expected")
+    if not isinstance(node, MapNode):
+        raise _error(node.mark, "a map of 'key: value' lines is expected at the top of the file")
+    return node
+
+
+def parse_setting(text: str) -> MapNode:
+    """The patch that `pools.windows.shifts.day.servers=4` stands for; the right side is YAML.
+
+    `arrivals={per_working_day: 5}` sets a map, `activities.review=null` removes.
+    """
+    left, equals, right = text.partition("=")
+    mark = Mark(f"--set {_shown(left)}")
+    if not equals:
+        raise _error(mark, "no '='; write path.to.value=new value")
+    keys = [unicodedata.normalize("NFC", key.strip()) for key in left.split(".")]
+    faults = [fault for key in keys if (fault := _key_fault(key))]
+    if len(keys) > MAX_DEPTH:
+        faults = [f"nested deeper than {MAX_DEPTH}"]
+    if SOURCE_KEY in keys:
+        faults.append("a source is not a value; it cannot be set here")
+    if faults:
+        raise ScenarioError([Problem(mark, "", fault) for fault in faults])
+    node = _read_text(right, lambda line, column: mark)
+    if node is None:
+        raise _error(mark, "nothing after '='; write null to remove a value")
+    node = _inherit(node, SETTING_SOURCE)
+    for key in reversed(keys):
+        node = MapNode({key: node}, {key: mark}, mark, SETTING_SOURCE)
+    assert isinstance(node, MapNode)
+    return node
+
+
+def from_plain(data: object, mark: Mark, source: str | None) -> Node:
+    """The tree of Python dicts, lists and scalars, all of it at one mark.
+
+    It keeps the rules of a file: keys are text, a `source` key is a statement. Raises ValueError
+    for nan and infinity, TypeError for objects that JSON does not have.
+    """
+    # JSON is YAML, so the reader that checks files checks this too.
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    node = _read_text(text, lambda line, column: mark)
+    assert node is not None
+    return _inherit(node, source)
+
+
+def resolve(text: str) -> ScalarValue:
+    """What unquoted text means by the core rules of YAML 1.2: 010 is 10, no and 09:30 are text."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _HEXADECIMAL.fullmatch(text):
+        return int(text, 0)
+    if _FLOAT.fullmatch(text):
+        # A number of a thousand digits becomes inf, which callers refuse; int() would refuse it.
+        is_integer = text.lstrip("+-").isdecimal() and len(text) <= 100
+        return int(text) if is_integer else float(text)
+    return text
+
+
+_CONSTANTS: dict[str, ScalarValue] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **{sign + word: float("inf") for sign in ("", "+") for word in (".inf", ".Inf", ".INF")},
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+}
+_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,80}|0o[0-7]{1,80}")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_STATEMENT = re.compile(rf"({'|'.join(SOURCE_WORDS)})(?![A-Za-z0-9_-])")
+# Everything that is refused: control characters, the line separators of old YAML, stray BOMs.
+_UNPRINTABLE = re.compile(
+    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
+# The C loader where there is one: its events are safe (its compose is not) and 20 times faster.
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _read_bytes(path: Path, root: Path) -> bytes:
+    """The bytes of a regular file inside `root`, read only as far as the limit."""
+    mark = Mark(str(path))
+    try:
+        real = Path(os.path.realpath(path, strict=True))
+        if not real.is_relative_to(os.path.realpath(root)):
+            raise _error(mark, f"is outside the folder {root}; only files inside it are read")
+        if not stat.S_ISREG(real.stat().st_mode):
+            raise _error(mark, "is not a regular file")
+        with real.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _error(mark, f"cannot be read: {reason}") from None
+    if len(content) > MAX_BYTES:
+        raise _error(mark, f"is larger than {MAX_BYTES // 1024 // 1024} MiB")
+    return content
+
+
+def _read_text(text: str, mark_at: Callable[[int, int], Mark]) -> Node | None:
+    """The tree of one YAML document, None for an empty one; `mark_at` takes line and column."""
+    if found := _UNPRINTABLE.search(text):
+        line, column = _end_of(text[: found.start()])
+        raise _error(mark_at(line, column), _refused_character(found[0]))
+    reader = _Reader(text, mark_at)
+    node = reader.read()
+    if reader.problems:
+        raise ScenarioError(reader.problems)
+    return None if node is None else _inherit(node, None)
+
+
+@dataclass
+class _Reader:
+    """Builds the tree from PyYAML's events, so that a bomb is refused before it is unfolded.
+
+    What breaks the subset stops the reading; what is wrong with one entry is collected.
+    """
+
+    text: str
+    mark_at: Callable[[int, int], Mark]
+    problems: list[Problem] = field(default_factory=list)
+    num_nodes: int = 0
+
+    def __post_init__(self) -> None:
+        self.events: Iterator[Any] = yaml.parse(self.text, Loader=_LOADER)
+
+    def read(self) -> Node | None:
+        self._next()  # the stream starts
+        if isinstance(self._next(), yaml.StreamEndEvent):
+            return None
+        event = self._next()
+        # `---` or a comment alone is an empty document.
+        is_empty = isinstance(event, yaml.ScalarEvent) and event.value == "" and _is_plain(event)
+        node = self._node(event, ())
+        self._next()  # the document ends
+        event = self._next()
+        if not isinstance(event, yaml.StreamEndEvent):
+            self._stop(self._mark(event), (), "a second document; one file holds one document")
+        return None if is_empty else node
+
+    def _node(self, event: Any, path: tuple[str | int, ...]) -> Node:
+        mark = self._mark(event)
+        self._refuse(event, mark, path)
+        if isinstance(event, yaml.ScalarEvent):
+            text = unicodedata.normalize("NFC", event.value)
+            if found := _UNPRINTABLE.search(text):  # by an escape such as "\e"
+                self.problems.append(Problem(mark, dotted(path), _refused_character(found[0])))
+            return Scalar(resolve(text) if _is_plain(event) else text, mark)
+        if isinstance(event, yaml.SequenceStartEvent):
+            items: list[Node] = []
+            while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+                items.append(self._node(event, (*path, len(items))))
+            return ListNode(tuple(items), mark)
+        return self._map(mark, path)
+
+    def _map(self, mark: Mark, path: tuple[str | int, ...]) -> MapNode:
+        entries: dict[str, Node] = {}
+        key_marks: dict[str, Mark] = {}
+        while not isinstance(event := self._next(), yaml.MappingEndEvent):
+            key_mark = self._mark(event)
+            key = self._key(event, key_mark, path)
+            value = self._node(self._next(), (*path, key))
+            if key in key_marks:
+                first = key_marks[key].line
+                where = f"; the first is in line {first}" if first else ""
+                message = f"the key '{_shown(key)}' is given twice{where}"
+                self.problems.append(Problem(key_mark, dotted((*path, key)), message))
+                continue
+            entries[key] = value
+            key_marks[key] = key_mark
+        key_marks.pop(SOURCE_KEY, None)
+        statement = entries.pop(SOURCE_KEY, None)
+        return MapNode(
+            entries, key_marks, mark, self._statement(statement, path) if statement else None
+        )
+
+    def _statement(self, node: Node, path: KeyPath) -> str | None:
+        """The text of a `source` entry in one line."""
+        text = node.value if isinstance(node, Scalar) else None
+        if isinstance(text, str) and _STATEMENT.match(text):
+            return " ".join(text.split())
+        words = f"{', '.join(SOURCE_WORDS[:-1])} or {SOURCE_WORDS[-1]}"
+        found = f"'{_shown(text)}'" if isinstance(text, str) else "no text"
+        message = f"a source begins with {words}; found {found}"
+        self.problems.append(Problem(node.mark, dotted((*path, SOURCE_KEY)), message))
+        return None
+
+    def _key(self, event: Any, mark: Mark, path: tuple[str | int, ...]) -> str:
+        self._refuse(event, mark, path)
+        if not isinstance(event, yaml.ScalarEvent):
+            self._stop(mark, path, "a list or a map cannot be a key")
+        key = unicodedata.normalize("NFC", event.value)
+        fault = _key_fault(key)
+        if _is_plain(event):
+            if key == "<<":
+                self._stop(mark, path, "a merge key (<<); write the entries out")
+            value = resolve(key)
+            if value is None or isinstance(value, bool | float):
+                fault = f"a key must be text; put quotes around '{_shown(key)}'"
+        if fault:
+            self.problems.append(Problem(mark, dotted(path), fault))
+        return key
+
+    def _refuse(self, event: Any, mark: Mark, path: tuple[str | int, ...]) -> None:
+        """Stop at what the subset leaves out."""
+        self.num_nodes += 1
+        if isinstance(event, yaml.AliasEvent):
+            self._stop(mark, path, f"an alias (*{_shown(str(event.anchor))}); write the value out")
+        if event.anchor is not None:
+            self._stop(mark, path, f"an anchor (&{_shown(event.anchor)}); remove it")
+        if event.tag is not None:
+            self._stop(mark, path, f"a tag ({_shown(event.tag)}); remove it")
+        if isinstance(event, yaml.CollectionStartEvent) and len(path) >= MAX_DEPTH:
+            self._stop(mark, (), f"nested deeper than {MAX_DEPTH}")
+        if self.num_nodes > MAX_NODES:
+            self._stop(mark, path, f"more than {MAX_NODES} values in one file")
+
+    def _next(self) -> Any:
+        try:
+            return next(self.events)
+        except yaml.MarkedYAMLError as error:
+            place = error.problem_mark or error.context_mark
+            line, column = (place.line, place.column) if place else (0, 0)
+            self._stop(self.mark_at(line + 1, column + 1), (), self._syntax(error, line, column))
+        except (yaml.YAMLError, UnicodeError) as error:
+            self._stop(self.mark_at(1, 1), (), f"not YAML: {_shown(str(error))}")
+
+    def _syntax(self, error: yaml.MarkedYAMLError, line: int, column: int) -> str:
+        """A syntax error in one line, with the two commonest in plain words."""
+        if "cannot start any token" in (error.problem or ""):
+            character = _LINE_BREAK.split(self.text)[line][column : column + 1]
+            if character == "\t":
+                return "a tab; indent with spaces"
+            return f"a value cannot begin with {character}; put it in quotes"
+        begun = f" (begun in line {error.context_mark.line + 1})" if error.context_mark else ""
+        return f"not YAML: {error.context or 'while reading'}{begun}, {error.problem}"
+
+    def _mark(self, event: Any) -> Mark:
+        return self.mark_at(event.start_mark.line + 1, event.start_mark.column + 1)
+
+    def _stop(self, mark: Mark, path: KeyPath, message: str) -> NoReturn:
+        raise ScenarioError([*self.problems, Problem(mark, dotted(path), message)]) from None
+
+
+def _is_plain(event: Any) -> bool:
+    """Without quotes; the pure loader says None, the C loader an empty text."""
+    return not event.style
+
+
+def _key_fault(key: str) -> str | None:
+    """Why this text cannot be a key."""
+    if not key:
+        return "an empty key"
+    if len(key) > MAX_KEY_LENGTH:
+        return f"a key of more than {MAX_KEY_LENGTH} characters: '{_shown(key)}'"
+    if found := _UNPRINTABLE.search(key) or re.search(r"[\t\n\r]", key):
+        return f"{_refused_character(found[0])} in a key"
+    return None
+
+
+def _inherit(node: Node, source: str | None) -> Node:
+    """The tree with each statement handed down to all below it that has none of its own."""
+    source = node.source or source
+    match node:
+        case Scalar():
+            return replace(node, source=source)
+        case ListNode():
+            items = tuple(_inherit(item, source) for item in node.items)
+            return replace(node, source=source, items=items)
+        case MapNode():
+            entries = {key: _inherit(child, source) for key, child in node.entries.items()}
+            return replace(node, source=source, entries=entries)
+
+
+# Merging
+
+
+def merge(base: MapNode, patch: MapNode) -> MapNode:
+    """`base` changed by `patch` as in a JSON merge patch (RFC 7396).
+
+    Maps merge, scalars and lists replace, null removes. Unlike in the RFC, a null that has nothing
+    to remove is a problem, inside a new map too. Keys keep the order of `base`, new ones follow;
+    every value keeps the mark and the source that it was written with.
+    """
+    problems: list[Problem] = []
+    merged = _merge(base, patch, (), problems)
+    if problems:
+        raise ScenarioError(problems)
+    return merged
+
+
+def _merge(
+    base: MapNode, patch: MapNode, path: tuple[str, ...], problems: list[Problem]
+) -> MapNode:
+    entries = dict(base.entries)
+    key_marks = dict(base.key_marks)
+    for key, change in patch.entries.items():
+        here = (*path, key)
+        old = base.entries.get(key)
+        if isinstance(change, Scalar) and change.value is None:
+            if old is None:
+                hint = suggest(key, base.entries)
+                message = f"nothing to remove here{'.' if hint else ''}{hint}"
+                problems.append(Problem(change.mark, dotted(here), message))
+            entries.pop(key, None)
+            key_marks.pop(key, None)
+        elif isinstance(change, MapNode) and isinstance(old, MapNode):
+            entries[key] = _merge(old, change, here, problems)
+        else:
+            if isinstance(change, MapNode):
+                change = _merge(replace(change, entries={}, key_marks={}), change, here, problems)
+            entries[key] = change
+            key_marks[key] = patch.key_marks[key]
+    return replace(base, entries=entries, key_marks=key_marks)
+
+
+# Looking things up
+
+
+def plain(node: Node) -> Any:
+    """The tree as Python dicts, lists and scalars."""
+    match node:
+        case Scalar():
+            return node.value
+        case ListNode():
+            return [plain(item) for item in node.items]
+        case MapNode():
+            return {key: plain(child) for key, child in node.entries.items()}
+
+
+def find(node: Node, path: KeyPath) -> Node | None:
+    """The node at exactly this path, None if there is none."""
+    found: Node | None = node
+    for part in path:
+        found = None if found is None else _child(found, part)
+    return found
+
+
+def locate(node: Node, path: KeyPath) -> Mark:
+    """Where the value at `path` begins, or the nearest thing above it that exists.
+
+    Parts that are no keys are passed over: validation libraries put names of their own into paths.
+    """
+    for part in path:
+        node = _child(node, part) or node
+    return node.mark
+
+
+def locate_key(node: Node, path: KeyPath) -> Mark:
+    """As `locate`, but where the key of that value begins (a list's item has none: its value)."""
+    mark = node.mark
+    for part in path:
+        child = _child(node, part)
+        if child is None:
+            continue
+        mark = node.key_marks[str(part)] if isinstance(node, MapNode) else child.mark
+        node = child
+    return mark
+
+
+def numbers(node: Node) -> Iterator[tuple[tuple[str | int, ...], Scalar]]:
+    """Every leaf that says a number, with its path: 4, 12 min, 52 %, 2015-01-01, 08:30-12:00."""
+    match node:
+        case Scalar(value=None | bool()):
+            return
+        case Scalar(value=value):
+            if not isinstance(value, str) or re.match(r"[-+]?[0-9]", value):
+                yield (), node
+        case ListNode():
+            for index, item in enumerate(node.items):
+                yield from (((index, *path), leaf) for path, leaf in numbers(item))
+        case MapNode():
+            for key, child in node.entries.items():
+                yield from (((key, *path), leaf) for path, leaf in numbers(child))
+
+
+def dotted(path: KeyPath) -> str:
+    """A path as messages show it: `pools.windows.shifts[1].servers`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{_shown(part)}" for part in path)
+    return text.removeprefix(".")
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """` Did you mean 'x'?` for the nearest known word, or nothing."""
+    close = difflib.get_close_matches(word[:MAX_KEY_LENGTH], list(known), n=1)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def _child(node: Node, part: str | int) -> Node | None:
+    if isinstance(node, MapNode) and isinstance(part, str):
+        return node.entries.get(part)
+    if isinstance(node, ListNode) and isinstance(part, int) and 0 <= part < len(node.items):
+        return node.items[part]
+    return None
+
+
+# Writing
+
+_FLOW_WIDTH = 72
+_COMMENT_COLUMN = 44
+# Text that needs no quotes in any position, as long as it does not resolve to something else.
+_BARE = re.compile(r"\w(?:[\w.%/+()-]|:(?=\w)| +(?=[\w.%/+()-]))*")
+
+
+def to_yaml(node: Node, comment: Callable[[Node], str] | None = None) -> str:
+    """Block style YAML that reads back to the same data, with a comment behind each value.
+
+    `comment` is asked for every scalar and for every list that is written in one line. Sources are
+    no data: they are written only if `comment` tells them.
+    """
+    lines = []
+    for text, remark in _block(node, comment or (lambda _: "")):
+        lines.append(f"{text:<{_COMMENT_COLUMN}}  # {remark}" if remark else text)
+    return "\n".join(lines) + "\n"
+
+
+def _block(node: Node, comment: Callable[[Node], str]) -> list[tuple[str, str]]:
+    """Lines, each with its comment."""
+    if (inline := _inline(node)) is not None:
+        return [(inline, " ".join(_UNPRINTABLE.sub(" ", comment(node)).split()))]
+    lines: list[tuple[str, str]] = []
+    if isinstance(node, ListNode):
+        for item in node.items:
+            (first, remark), *others = _block(item, comment)
+            lines.append((f"- {first}", remark))
+            lines.extend((f"  {text}", remark) for text, remark in others)
+    elif isinstance(node, MapNode):
+        for key, child in node.entries.items():
+            below = _block(child, comment)
+            if _inline(child) is not None:
+                lines.append((f"{_written(key)}: {below[0][0]}", below[0][1]))
+                continue
+            lines.append((f"{_written(key)}:", ""))
+            lines.extend((f"  {text}", remark) for text, remark in below)
+    return lines
+
+
+def _inline(node: Node) -> str | None:
+    """A value that fits in one line: a scalar, an empty map, a short list of scalars."""
+    match node:
+        case Scalar():
+            return _written(node.value)
+        case MapNode():
+            return None if node.entries else "{}"
+        case ListNode():
+            texts = [_written(item.value) for item in node.items if isinstance(item, Scalar)]
+            text = f"[{', '.join(texts)}]"
+            return text if len(texts) == len(node.items) and len(text) <= _FLOW_WIDTH else None
+
+
+def _written(value: ScalarValue) -> str:
+    if isinstance(value, str):
+        if _BARE.fullmatch(value) and isinstance(resolve(value), str):
+            return value
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, float):
+        return str(value).replace("inf", ".inf").replace("nan", ".nan")
+    return json.dumps(value)
+
+
+# Messages
+
+
+def _error(mark: Mark, message: str) -> ScenarioError:
+    return ScenarioError([Problem(mark, "", message)])
+
+
+def _refused_character(character: str) -> str:
+    return f"the character U+{ord(character):04X} is not allowed"
+
+
+def _shown(text: str) -> str:
+    """Text from a file as one short line that cannot upset a terminal."""
+    line = " ".join(_UNPRINTABLE.sub("\ufffd", text[: MAX_KEY_LENGTH + 1]).split())
+    return line if len(line) <= 60 else f"{line[:57]}..."
+
+
+def _end_of(text: str) -> tuple[int, int]:
+    """Line and column just behind this text."""
+    lines = _LINE_BREAK.split(text)
+    return len(lines), len(lines[-1]) + 1

@@ -1,0 +1,693 @@
+"""The scenario: everything a file can say about a hall, as frozen, validated values.
+
+These models are the file format (their docstrings become the JSON Schema that editors complete
+from) and the value that the rest of the package reads. Each value is checked here by itself; what
+needs two values at once (names, cycles, load) is checked in `validation`; reading files, `extends`
+and reforms belong to `loading`.
+
+Durations are `Duration` values with their own clock; shares are floats in [0, 1]; times of day are
+whole seconds since midnight.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
+
+from sim.timeline import Clock, Duration, parse_duration, parse_sessions, parse_time_of_day
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+ARRIVED, DEPARTED = "arrived", "departed"
+"""Milestones that every case has: when it arrives, and when it leaves with everything done."""
+PASS = "pass"
+"""The reserved attribute in `when`: `first` or `later` run through the loop it stands in."""
+
+MAX_SERVERS = 100_000
+MAX_RATE = 1_000_000.0
+
+
+# --- values as people write them -----------------------------------------------------------------
+
+
+def _share(value: object) -> float:
+    if isinstance(value, str):
+        match = re.fullmatch(r"\s*([+-]?\d+(?:\.\d+)?)\s*%\s*", value)
+        if not match:
+            raise ValueError(
+                f"a share is a percentage such as '52 %' or a number 0 to 1, not {value!r}"
+            )
+        value = float(match[1]) / 100
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("a share is a percentage such as '52 %' or a number 0 to 1")
+    if not 0 <= value <= 1:
+        raise ValueError(f"a share lies between 0 % and 100 %, not {value:g}")
+    return float(value)
+
+
+def _date(value: object) -> dt.date:
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        return dt.date.fromisoformat(value)
+    raise ValueError(f"a date is written 2015-12-31, not {value!r}")
+
+
+def _date_or_working_days(value: object) -> dt.date | Duration:
+    if isinstance(value, Duration) or (isinstance(value, str) and "day" in value):
+        duration = value if isinstance(value, Duration) else parse_duration(value)
+        if duration.clock is not Clock.WORKING_DAYS or duration.amount != int(duration.amount):
+            raise ValueError(f"a date or a whole number of working days is wanted, not {value}")
+        return duration
+    try:
+        return _date(value)
+    except ValueError:
+        raise ValueError(
+            f"a date such as 2015-12-31 or '40 working days' is wanted, not {value!r}"
+        ) from None
+
+
+def _duration(value: object) -> Duration:
+    return value if isinstance(value, Duration) else parse_duration(value)
+
+
+def _time_of_day(value: object) -> int:
+    return value if type(value) is int and value >= 3600 else parse_time_of_day(value)
+
+
+def _sessions(value: object) -> tuple[tuple[int, int], ...]:
+    if isinstance(value, str | bytes) or not isinstance(value, list | tuple):
+        raise ValueError("sessions are a list such as ['08:30-12:00', '14:30-18:00']")
+    return parse_sessions(value)
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError("a finite number is wanted")
+    return value
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _label(value: object) -> object:
+    return {"en": value} if isinstance(value, str) else value
+
+
+def _text_schema(pattern: str, example: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [example]})
+
+
+Share = Annotated[
+    float,
+    BeforeValidator(_share),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$", "examples": ["52 %"]},
+                {"type": "number", "minimum": 0, "maximum": 1},
+            ]
+        }
+    ),
+]
+Date = Annotated[
+    dt.date, BeforeValidator(_date), _text_schema(r"^\d{4}-\d{2}-\d{2}$", "2015-12-31")
+]
+DateOrWorkingDays = Annotated[
+    dt.date | Duration,
+    BeforeValidator(_date_or_working_days),
+    _text_schema(r"^(\d{4}-\d{2}-\d{2}|\d+ working days?)$", "40 working days"),
+]
+DurationText = Annotated[
+    Duration,
+    BeforeValidator(_duration),
+    _text_schema(
+        r"^(same day|\d+(\.\d+)?(e\d+)? ?(s|sec|min|h|calendar days?|working (min|h|days?)|\w+))$",
+        "12 min",
+    ),
+]
+TimeOfDay = Annotated[
+    int, BeforeValidator(_time_of_day), _text_schema(r"^\d{1,2}:\d{2}(:\d{2})?$", "17:30")
+]
+SessionList = Annotated[
+    tuple[tuple[int, int], ...],
+    BeforeValidator(_sessions),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"type": "string", "pattern": r"^\d{1,2}:\d{2}-\d{1,2}:\d{2}$"},
+            "examples": [["08:30-12:00", "14:30-18:00"]],
+        }
+    ),
+]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Number = Annotated[float, Field(strict=False), AfterValidator(_finite)]
+Positive = Annotated[Number, Field(gt=0)]
+NonNegative = Annotated[Number, Field(ge=0)]
+Name = Annotated[str, Field(pattern=r"^[^\W\d][\w-]*$", max_length=200)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_as_list), Field(strict=False)]
+
+
+class Model(BaseModel):
+    """A map of a scenario file: no unknown keys, no silent conversion, never changed."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+    )
+
+
+class Label(Model):
+    """What people read, in English and Chinese."""
+
+    en: str
+    """English text."""
+    zh: str | None = None
+    """Chinese text."""
+
+    def text(self) -> str:
+        """English, with Chinese on the next line where there is some."""
+        return f"{self.en}\n{self.zh}" if self.zh else self.en
+
+
+OptionalLabel = Annotated[Label | None, BeforeValidator(_label)]
+
+
+# --- time ----------------------------------------------------------------------------------------
+
+
+class DateList(Model):
+    """A calendar of one's own: exactly these dates are working days."""
+
+    dates: Annotated[tuple[Date, ...], Field(strict=False)] = ()
+    """The working days themselves."""
+    file: str | None = None
+    """Or a CSV file with a column `date`, beside the scenario."""
+
+
+class HoursRule(Model):
+    """Opening hours on the working days that it covers; the last rule that fits a day counts."""
+
+    sessions: SessionList
+    """Sessions of a day, such as ["08:30-12:00", "14:30-18:00"]; an empty list is closed."""
+    weekdays: Annotated[tuple[Weekday, ...] | None, Field(strict=False)] = None
+    """Only on these days of the week."""
+    from_: Date | None = Field(default=None, alias="from")
+    """Only from this date on."""
+    to: Date | None = None
+    """Only up to and including this date."""
+
+
+def _hours_rules(value: object) -> object:
+    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+        return [{"sessions": value}]
+    return value
+
+
+Hours = Annotated[tuple[HoursRule, ...], BeforeValidator(_hours_rules), Field(strict=False)]
+
+
+class Horizon(Model):
+    """What is measured, and the warm-up that is simulated before it."""
+
+    from_: Date = Field(alias="from")
+    """First day that is measured."""
+    to: DateOrWorkingDays
+    """Last day, or how many working days are measured."""
+    warm_up: DateOrWorkingDays | None = None
+    """Day on which the simulation begins, or how many working days before `from`."""
+
+
+class Profile(Model):
+    """When people come: the shape of a week and of a day. The amount is said by the arrivals."""
+
+    half_hours: dict[str, NonNegative]
+    """Relative weight of each half-hour, by its beginning: {"08:30": 0.8, "09:00": 1.4}."""
+    weekdays: dict[Weekday, NonNegative] = {}
+    """Relative weight of the days of the week, 1 on average; a day not named has weight 1."""
+    every_day: bool = False
+    """Also on days that are no working days (online filing at the weekend)."""
+
+    @model_validator(mode="after")
+    def _weights(self) -> Profile:
+        for text in self.half_hours:
+            if parse_time_of_day(text) % 1800 or text == "24:00":
+                raise ValueError(f"half_hours: {text} does not begin a half-hour")
+        if not self.half_hours or sum(self.half_hours.values()) <= 0:
+            raise ValueError("half_hours: at least one weight must be above 0")
+        if self.weekdays and sum(self.weekdays.values()) <= 0:
+            raise ValueError("weekdays: at least one weight must be above 0")
+        return self
+
+
+# --- service times -------------------------------------------------------------------------------
+
+
+class MeanAndCv(Model):
+    """Mean and coefficient of variation."""
+
+    mean: DurationText
+    """Mean."""
+    cv: NonNegative
+    """Standard deviation divided by the mean."""
+
+
+class MeanOnly(Model):
+    """A family that its mean determines."""
+
+    mean: DurationText
+    """Mean."""
+
+
+class MeanAndShape(Model):
+    """Mean and shape."""
+
+    mean: DurationText
+    """Mean."""
+    shape: Positive
+    """Shape: 1 is exponential, larger is more regular."""
+
+
+class MeanAndPhases(Model):
+    """Mean and number of phases."""
+
+    mean: DurationText
+    """Mean of the whole, not of a phase."""
+    phases: Annotated[int, Field(ge=1, le=1000)]
+    """How many exponential phases in a row."""
+
+
+class Range(Model):
+    """Equally likely between two values."""
+
+    low: DurationText
+    """Smallest value."""
+    high: DurationText
+    """Largest value."""
+
+
+class TriangularRange(Range):
+    """Between two values, most often near the mode."""
+
+    mode: DurationText
+    """Most frequent value."""
+
+
+class Observations(Model):
+    """Values that were observed, each equally likely."""
+
+    values: Annotated[tuple[DurationText, ...], Field(strict=False)] = ()
+    """The values themselves."""
+    file: str | None = None
+    """Or a CSV file beside the scenario."""
+    column: str = "duration"
+    """Which column of the file."""
+    unit: Literal["s", "min", "h"] = "min"
+    """Unit of the numbers in the file."""
+
+
+class TimeLaw(Model):
+    """How long something takes: a duration such as `12 min`, or one family of distributions."""
+
+    constant: DurationText | None = None
+    """Always the same."""
+    uniform: Range | None = None
+    """Equally likely between low and high."""
+    triangular: TriangularRange | None = None
+    """Between low and high, most often near mode."""
+    exponential: MeanOnly | None = None
+    """Exponential with this mean."""
+    erlang: MeanAndPhases | None = None
+    """Sum of equal exponential phases."""
+    gamma: MeanAndShape | None = None
+    """Gamma with this mean and shape."""
+    lognormal: MeanAndCv | None = None
+    """Lognormal with this mean and coefficient of variation."""
+    weibull: MeanAndShape | None = None
+    """Weibull with this mean and shape."""
+    empirical: Observations | None = None
+    """Observed values."""
+
+    @model_validator(mode="after")
+    def _one_family(self) -> TimeLaw:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) if given else "none"
+            hint = f"; remove one with '{given[0]}: null'" if len(given) > 1 else ""
+            raise ValueError(f"exactly one family is wanted, found {found}{hint}")
+        durations = self.durations()
+        clocks = {duration.clock for duration in durations}
+        if len(clocks) > 1:
+            raise ValueError(
+                f"all durations must be on one clock, found {' and '.join(sorted(clocks))}"
+            )
+        if clocks == {Clock.WORKING_DAYS}:
+            if given != ["constant"]:
+                raise ValueError(
+                    "working days can only be a constant; use working h for a distribution"
+                )
+            if any(d.amount != int(d.amount) for d in durations):
+                raise ValueError(
+                    "working days are a whole number; use working h for parts of a day"
+                )
+        return self
+
+    @property
+    def family(self) -> str:
+        """Name of the family that is given."""
+        return next(n for n in type(self).model_fields if getattr(self, n) is not None)
+
+    def durations(self) -> tuple[Duration, ...]:
+        """Every duration it is made of."""
+        value = getattr(self, self.family)
+        if isinstance(value, Duration):
+            return (value,)
+        if isinstance(value, Observations):
+            return value.values
+        return tuple(v for v in vars(value).values() if isinstance(v, Duration))
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that the time passes on."""
+        return next((d.clock for d in self.durations()), Clock.CLOCK_TIME)
+
+
+def _time_law(value: object) -> object:
+    return {"constant": value} if isinstance(value, str | int | float) else value
+
+
+Time = Annotated[TimeLaw, BeforeValidator(_time_law)]
+
+
+# --- activities ----------------------------------------------------------------------------------
+
+
+class Trip(Model):
+    """How people come in when something waits for them: in one of the next open half-days."""
+
+    label: OptionalLabel = None
+    """What people read."""
+    hours: Name | None = None
+    """The hours in whose sessions they come; without it, the working hours."""
+    profile: Name | None = None
+    """When within a session they come; without it, evenly."""
+    comes: Share = 1.0
+    """Chance that the person comes in any one open half-day."""
+
+
+class Gate(Model):
+    """Waits until something happens: a tray is carried over, someone signs, the hall opens."""
+
+    at: TimeOfDay | None = None
+    """Time of day at which it happens, such as "17:30"."""
+    weekdays: Annotated[tuple[Weekday, ...] | None, Field(strict=False)] = None
+    """Only on these days; a day that is no working day moves to the next one."""
+    dates: Annotated[tuple[Date, ...] | None, Field(strict=False)] = None
+    """Only on these dates."""
+    open: Name | None = None
+    """Instead of a time of day: waits until these hours are open."""
+    resumes: Literal["at once", "next opening"] = "at once"
+    """When what went through goes on: at once, or when the working hours next open."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Gate:
+        if (self.at is None) == (self.open is None):
+            raise ValueError("a gate has either a time of day ('at') or hours ('open')")
+        if self.open is not None and (self.weekdays or self.dates or self.resumes != "at once"):
+            raise ValueError("'open' goes alone; weekdays, dates and resumes go with 'at'")
+        if self.weekdays is not None and self.dates is not None:
+            raise ValueError("weekdays or dates, not both")
+        return self
+
+
+class Again(Model):
+    """Sent back: with this probability the work is done once more."""
+
+    probability: Annotated[Share, Field(lt=1)]
+    """Chance at each time; below 100 %."""
+    from_: Name | None = Field(default=None, alias="from")
+    """First activity that is done once more; without it, this activity alone."""
+
+
+class Activity(Model):
+    """One thing that a case goes through: come in, wait for the hour, be served, perhaps again."""
+
+    label: OptionalLabel = None
+    """What people read."""
+    after: Names = ()
+    """What must be complete before; without it, the activity begins when the case arrives."""
+    when: dict[Name, Names] = {}
+    """Only for cases with these attributes; `pass: first` or `later` asks for the loop's pass."""
+    trip: Name | None = None
+    """The person must come in; activities with the same trip share one visit."""
+    gate: Gate | None = None
+    """Waits for its time before it goes on."""
+    pool: Names = ()
+    """Who serves it: the first pool of this list with a free server."""
+    service: Time | None = None
+    """How long a server takes."""
+    delay: Time | None = None
+    """How long passes without a server."""
+    again: Again | None = None
+    """Sent back with some probability."""
+    milestone: Name | None = None
+    """Name of the instant at which it is complete."""
+    documents: Annotated[int, Field(ge=0)] = 0
+    """How many documents the applicant hands in."""
+    patience: Time | None = None
+    """How long the person waits before they leave; without it, for ever."""
+    if_not_served: Literal["come_back", "lost"] = "come_back"
+    """What a person does who is turned away or leaves: come in once more, or never."""
+    priority: int | None = None
+    """Place in the waiting order, smaller first; without it, the case type's."""
+
+    @model_validator(mode="after")
+    def _parts(self) -> Activity:
+        if bool(self.pool) != (self.service is not None):
+            raise ValueError("'pool' and 'service' go together")
+        if self.pool and self.delay is not None:
+            raise ValueError("either a service by a pool or a delay, not both")
+        if self.patience is not None and not (self.pool and self.trip):
+            raise ValueError("'patience' is a person's: it needs a trip and a pool")
+        for name in ("service", "patience"):
+            law = getattr(self, name)
+            if law is not None and law.clock is not Clock.CLOCK_TIME:
+                raise ValueError(f"{name}: a duration in s, min or h is wanted")
+        return self
+
+
+# --- who comes, who serves -----------------------------------------------------------------------
+
+
+class Arrivals(Model):
+    """When cases come. Exactly one of per_working_day, per_hour, every, recorded."""
+
+    per_working_day: Annotated[NonNegative, Field(le=MAX_RATE)] | None = None
+    """Mean number on a working day, Poisson, shaped by the profile."""
+    per_hour: Annotated[NonNegative, Field(le=MAX_RATE)] | None = None
+    """Mean number in an hour in which the hours are open, Poisson."""
+    every: DurationText | None = None
+    """One arrival (or batch) every so many working days, at `at`."""
+    recorded: str | dict[Name, Annotated[tuple[str, ...], Field(strict=False)]] | None = None
+    """A CSV file with a column `arrived_at` and columns of attributes, or a list of instants."""
+    profile: Name | dict[Name, dict[Name, Name]] | None = None
+    """Shape of day and week; by attribute: {channel: {counter: hall_day, online: any_hour}}."""
+    hours: Name | None = None
+    """For per_hour: the hours; without it, the working hours."""
+    at: TimeOfDay | None = None
+    """For every: the time of day."""
+    batch: Annotated[int, Field(ge=1, le=10_000)] | dict[str, Share] = 1
+    """How many cases come together: a number, or sizes with their shares {12: 50 %, 15: 50 %}."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _list_of_instants(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("recorded"), list):
+            return value | {"recorded": {"arrived_at": value["recorded"]}}
+        return value
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Arrivals:
+        kinds = ("per_working_day", "per_hour", "every", "recorded")
+        given = [kind for kind in kinds if getattr(self, kind) is not None]
+        if len(given) != 1:
+            raise ValueError(f"exactly one of {', '.join(kinds)} is wanted, found {len(given)}")
+        kind = given[0]
+        if (self.profile is not None) != (kind == "per_working_day"):
+            raise ValueError("'profile' goes with 'per_working_day', which needs one")
+        if self.hours is not None and kind != "per_hour":
+            raise ValueError("'hours' goes with 'per_hour'")
+        if (self.at is not None) != (kind == "every"):
+            raise ValueError("'at' goes with 'every', which needs one")
+        if self.every is not None and (
+            self.every.clock is not Clock.WORKING_DAYS
+            or self.every.amount < 1
+            or self.every.amount != int(self.every.amount)
+        ):
+            raise ValueError("every: a whole number of working days is wanted")
+        if isinstance(self.profile, dict) and len(self.profile) != 1:
+            raise ValueError("profile: by one attribute only")
+        if isinstance(self.batch, dict):
+            if not all(size.isdecimal() and 1 <= int(size) <= 10_000 for size in self.batch):
+                raise ValueError("batch: sizes are whole numbers from 1")
+            _sums_to_one(self.batch, "batch")
+        if kind == "recorded" and self.batch != 1:
+            raise ValueError("'batch' does not go with 'recorded'")
+        return self
+
+
+def _sums_to_one(shares: dict[str, float], what: str) -> None:
+    total = math.fsum(shares.values())
+    if abs(total - 1) > 1e-9:
+        raise ValueError(f"{what}: shares add up to {100 * total:g} %, not 100 %")
+
+
+def _attributes(value: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    for name, shares in value.items():
+        if name == PASS:
+            raise ValueError(f"'{PASS}' is the loop's pass and cannot be drawn")
+        _sums_to_one(shares, name)
+    return value
+
+
+class CaseType(Model):
+    """A kind of case, how often it comes and what it goes through."""
+
+    label: OptionalLabel = None
+    """What people read."""
+    arrivals: Arrivals
+    """When cases come."""
+    attributes: Annotated[dict[Name, dict[Name, Share]], AfterValidator(_attributes)] = {}
+    """Drawn once for each case: {channel: {counter: 52 %, online: 48 %}}."""
+    priority: int | dict[Name, dict[Name, int]] = 0
+    """Place in the waiting order, smaller first; by attribute: {urgent: {yes: 0, no: 1}}."""
+    activities: Annotated[dict[Name, Activity], Field(min_length=1)]
+    """What a case goes through, tied by `after`."""
+
+    @model_validator(mode="after")
+    def _one_attribute(self) -> CaseType:
+        if isinstance(self.priority, dict) and len(self.priority) != 1:
+            raise ValueError("priority: by one attribute only")
+        return self
+
+
+class Shift(Model):
+    """So many servers with hours of their own."""
+
+    servers: Annotated[int, Field(ge=0, le=MAX_SERVERS)]
+    """How many."""
+    hours: Name | None = None
+    """When they work; without it, the working hours."""
+
+
+class Pool(Model):
+    """Servers who can do the same work."""
+
+    label: OptionalLabel = None
+    """What people read."""
+    shifts: Annotated[dict[Name, Shift], Field(min_length=1)]
+    """Its servers, by shift."""
+    at_shift_end: Literal["finish", "pause"] = "finish"
+    """A service that runs when its shift ends is finished (overtime), or pauses till it reopens."""
+    at_closing: Literal["serve", "turn_away", "wait"] = "serve"
+    """People who wait when the pool closes are served, turned away, or wait; papers always wait."""
+    room: Annotated[int, Field(ge=0)] | None = None
+    """How many people can wait; without it, as many as come."""
+
+    @model_validator(mode="after")
+    def _rules(self) -> Pool:
+        if self.at_shift_end == "pause" and self.at_closing == "serve":
+            raise ValueError(
+                "at_shift_end: pause needs 'at_closing: turn_away' or 'at_closing: wait'"
+            )
+        return self
+
+
+# --- what is promised, what was published --------------------------------------------------------
+
+
+class Promise(Model):
+    """A published limit for the time between two milestones; also names a time to measure."""
+
+    label: OptionalLabel = None
+    """What people read."""
+    case_types: Names
+    """Whose time."""
+    from_: Name = Field(default=ARRIVED, alias="from")
+    """Milestone at which the clock starts."""
+    to: Name = DEPARTED
+    """Milestone at which it stops."""
+    within: DurationText
+    """The limit, on its own clock: `5 working days`, `same day`, `210 min`, `7 working h`."""
+    per: Literal["case", "batch"] = "case"
+    """Of each case, or of each batch from its first beginning to its last end."""
+
+
+class Published(Model):
+    """A published figure that the simulated one stands beside."""
+
+    label: OptionalLabel = None
+    """What people read."""
+    metric: str
+    """Name of a metric, see `hall metrics`."""
+    subject: str
+    """What it is of: a promise, a pool, a case type, or `hall`."""
+    equals: Number | Share | None = None
+    """The figure itself, in the metric's unit (a share as 90 %)."""
+    at_least: Number | Share | None = None
+    """Or a lower bound."""
+    at_most: Number | Share | None = None
+    """Or an upper bound."""
+    tolerance: NonNegative = 0.0
+    """How far from the figure still counts as the same."""
+
+    @model_validator(mode="after")
+    def _one_figure(self) -> Published:
+        if sum(v is not None for v in (self.equals, self.at_least, self.at_most)) != 1:
+            raise ValueError("exactly one of equals, at_least, at_most is wanted")
+        return self
+
+
+class Scenario(Model):
+    """A hall, its cases and what is promised: everything that one simulation needs."""
+
+    label: OptionalLabel = None
+    """What people read."""
+    description: str = ""
+    """What it is about, and what it leaves out."""
+    calendar: Literal["china", "weekdays", "always"] | DateList = "china"
+    """Working days: China's with make-up days, Monday to Friday, every day, or one's own list."""
+    hours: Annotated[dict[Name, Hours], Field(min_length=1)]
+    """Opening hours, by name."""
+    working_hours: Name
+    """The hours that count as working time."""
+    horizon: Horizon
+    """What is measured."""
+    profiles: dict[Name, Profile] = {}
+    """Shapes of day and week, by name."""
+    trips: dict[Name, Trip] = {}
+    """Reasons to come in, by name."""
+    pools: dict[Name, Pool] = {}
+    """Servers, by pool."""
+    case_types: Annotated[dict[Name, CaseType], Field(min_length=1)]
+    """Kinds of case."""
+    promises: dict[Name, Promise] = {}
+    """Published limits, by name."""
+    published: dict[Name, Published] = {}
+    """Published figures, by name."""
