@@ -1,7 +1,7 @@
-"""YAML text as a tree in which every value knows where it stands and where its number is from.
+"""YAML text to and from a tree in which every value knows where it stands.
 
-Holds reading (a safe subset of YAML), `--set` options, merging, looking things up, and writing.
-Leaves to others what the keys mean, and which file extends which.
+Holds reading (a safe subset of YAML), `--set` options, and writing. Leaves to others what a tree
+is and how trees are merged, what the keys mean, and which file extends which.
 
 Conventions: lines and columns count from 1. Text is Unicode NFC, so that a name is the same name
 whichever keyboard wrote it. The key `source` is no entry: it says where the numbers of its map and
@@ -12,65 +12,39 @@ Nodes are never changed; functions return new ones.
 from __future__ import annotations
 
 import codecs
-import difflib
 import json
 import os
 import re
 import stat
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn
 
 import yaml
 
 from sim.errors import Mark, Problem, ScenarioError
+from sim.tree import (
+    MAX_KEY_LENGTH,
+    UNPRINTABLE,
+    KeyPath,
+    ListNode,
+    MapNode,
+    Node,
+    Scalar,
+    ScalarValue,
+    dotted,
+    shown,
+)
 
 MAX_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_NODES = 200_000
-MAX_KEY_LENGTH = 200
-"""Characters; YAML itself gives up on a `key:` of more than 1024."""
 
 SOURCE_KEY = "source"
 SOURCE_WORDS = ("stated", "derived", "calibrated", "assumed")
 SETTING_SOURCE = "assumed, set on the command line"
-
-ScalarValue: TypeAlias = str | int | float | bool | None
-
-
-@dataclass(frozen=True)
-class Scalar:
-    """One value: text, number, true, false or null."""
-
-    value: ScalarValue
-    mark: Mark
-    source: str | None = None
-
-
-@dataclass(frozen=True)
-class ListNode:
-    """Values in order."""
-
-    items: tuple[Node, ...]
-    mark: Mark
-    source: str | None = None
-
-
-@dataclass(frozen=True)
-class MapNode:
-    """Values by key, in the order of the file; `key_marks` has the same keys."""
-
-    entries: Mapping[str, Node]
-    key_marks: Mapping[str, Mark]
-    mark: Mark
-    source: str | None = None
-
-
-Node: TypeAlias = Scalar | ListNode | MapNode
-KeyPath: TypeAlias = Sequence[str | int]
-
 
 # Reading
 
@@ -104,7 +78,7 @@ def parse_setting(text: str) -> MapNode:
     `arrivals={per_working_day: 5}` sets a map, `activities.review=null` removes.
     """
     left, equals, right = text.partition("=")
-    mark = Mark(f"--set {_shown(left)}")
+    mark = Mark(f"--set {shown(left)}")
     if not equals:
         raise _error(mark, "no '='; write path.to.value=new value")
     keys = [unicodedata.normalize("NFC", key.strip()) for key in left.split(".")]
@@ -162,10 +136,6 @@ _CONSTANTS: dict[str, ScalarValue] = {
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,80}|0o[0-7]{1,80}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _STATEMENT = re.compile(rf"({'|'.join(SOURCE_WORDS)})(?![A-Za-z0-9_-])")
-# Everything that is refused: control characters, the line separators of old YAML, stray BOMs.
-_UNPRINTABLE = re.compile(
-    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 # The C loader where there is one: its events are safe (its compose is not) and 20 times faster.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -192,7 +162,7 @@ def _read_bytes(path: Path, root: Path) -> bytes:
 
 def _read_text(text: str, mark_at: Callable[[int, int], Mark]) -> Node | None:
     """The tree of one YAML document, None for an empty one; `mark_at` takes line and column."""
-    if found := _UNPRINTABLE.search(text):
+    if found := UNPRINTABLE.search(text):
         line, column = _end_of(text[: found.start()])
         raise _error(mark_at(line, column), _refused_character(found[0]))
     reader = _Reader(text, mark_at)
@@ -236,7 +206,7 @@ class _Reader:
         self._refuse(event, mark, path)
         if isinstance(event, yaml.ScalarEvent):
             text = unicodedata.normalize("NFC", event.value)
-            if found := _UNPRINTABLE.search(text):  # by an escape such as "\e"
+            if found := UNPRINTABLE.search(text):  # by an escape such as "\e"
                 self.problems.append(Problem(mark, dotted(path), _refused_character(found[0])))
             return Scalar(resolve(text) if _is_plain(event) else text, mark)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -256,7 +226,7 @@ class _Reader:
             if key in key_marks:
                 first = key_marks[key].line
                 where = f"; the first is in line {first}" if first else ""
-                message = f"the key '{_shown(key)}' is given twice{where}"
+                message = f"the key '{shown(key)}' is given twice{where}"
                 self.problems.append(Problem(key_mark, dotted((*path, key)), message))
                 continue
             entries[key] = value
@@ -273,7 +243,7 @@ class _Reader:
         if isinstance(text, str) and _STATEMENT.match(text):
             return " ".join(text.split())
         words = f"{', '.join(SOURCE_WORDS[:-1])} or {SOURCE_WORDS[-1]}"
-        found = f"'{_shown(text)}'" if isinstance(text, str) else "no text"
+        found = f"'{shown(text)}'" if isinstance(text, str) else "no text"
         message = f"a source begins with {words}; found {found}"
         self.problems.append(Problem(node.mark, dotted((*path, SOURCE_KEY)), message))
         return None
@@ -289,7 +259,7 @@ class _Reader:
                 self._stop(mark, path, "a merge key (<<); write the entries out")
             value = resolve(key)
             if value is None or isinstance(value, bool | float):
-                fault = f"a key must be text; put quotes around '{_shown(key)}'"
+                fault = f"a key must be text; put quotes around '{shown(key)}'"
         if fault:
             self.problems.append(Problem(mark, dotted(path), fault))
         return key
@@ -298,11 +268,11 @@ class _Reader:
         """Stop at what the subset leaves out."""
         self.num_nodes += 1
         if isinstance(event, yaml.AliasEvent):
-            self._stop(mark, path, f"an alias (*{_shown(str(event.anchor))}); write the value out")
+            self._stop(mark, path, f"an alias (*{shown(str(event.anchor))}); write the value out")
         if event.anchor is not None:
-            self._stop(mark, path, f"an anchor (&{_shown(event.anchor)}); remove it")
+            self._stop(mark, path, f"an anchor (&{shown(event.anchor)}); remove it")
         if event.tag is not None:
-            self._stop(mark, path, f"a tag ({_shown(event.tag)}); remove it")
+            self._stop(mark, path, f"a tag ({shown(event.tag)}); remove it")
         if isinstance(event, yaml.CollectionStartEvent) and len(path) >= MAX_DEPTH:
             self._stop(mark, (), f"nested deeper than {MAX_DEPTH}")
         if self.num_nodes > MAX_NODES:
@@ -316,7 +286,7 @@ class _Reader:
             line, column = (place.line, place.column) if place else (0, 0)
             self._stop(self.mark_at(line + 1, column + 1), (), self._syntax(error, line, column))
         except (yaml.YAMLError, UnicodeError) as error:
-            self._stop(self.mark_at(1, 1), (), f"not YAML: {_shown(str(error))}")
+            self._stop(self.mark_at(1, 1), (), f"not YAML: {shown(str(error))}")
 
     def _syntax(self, error: yaml.MarkedYAMLError, line: int, column: int) -> str:
         """A syntax error in one line, with the two commonest in plain words."""
@@ -345,8 +315,8 @@ def _key_fault(key: str) -> str | None:
     if not key:
         return "an empty key"
     if len(key) > MAX_KEY_LENGTH:
-        return f"a key of more than {MAX_KEY_LENGTH} characters: '{_shown(key)}'"
-    if found := _UNPRINTABLE.search(key) or re.search(r"[\t\n\r]", key):
+        return f"a key of more than {MAX_KEY_LENGTH} characters: '{shown(key)}'"
+    if found := UNPRINTABLE.search(key) or re.search(r"[\t\n\r]", key):
         return f"{_refused_character(found[0])} in a key"
     return None
 
@@ -363,128 +333,6 @@ def _inherit(node: Node, source: str | None) -> Node:
         case MapNode():
             entries = {key: _inherit(child, source) for key, child in node.entries.items()}
             return replace(node, source=source, entries=entries)
-
-
-# Merging
-
-
-def merge(base: MapNode, patch: MapNode) -> MapNode:
-    """`base` changed by `patch` as in a JSON merge patch (RFC 7396).
-
-    Maps merge, scalars and lists replace, null removes. Unlike in the RFC, a null that has nothing
-    to remove is a problem, inside a new map too. Keys keep the order of `base`, new ones follow;
-    every value keeps the mark and the source that it was written with.
-    """
-    problems: list[Problem] = []
-    merged = _merge(base, patch, (), problems)
-    if problems:
-        raise ScenarioError(problems)
-    return merged
-
-
-def _merge(
-    base: MapNode, patch: MapNode, path: tuple[str, ...], problems: list[Problem]
-) -> MapNode:
-    entries = dict(base.entries)
-    key_marks = dict(base.key_marks)
-    for key, change in patch.entries.items():
-        here = (*path, key)
-        old = base.entries.get(key)
-        if isinstance(change, Scalar) and change.value is None:
-            if old is None:
-                hint = suggest(key, base.entries)
-                message = f"nothing to remove here{'.' if hint else ''}{hint}"
-                problems.append(Problem(change.mark, dotted(here), message))
-            entries.pop(key, None)
-            key_marks.pop(key, None)
-        elif isinstance(change, MapNode) and isinstance(old, MapNode):
-            entries[key] = _merge(old, change, here, problems)
-        else:
-            if isinstance(change, MapNode):
-                change = _merge(replace(change, entries={}, key_marks={}), change, here, problems)
-            entries[key] = change
-            key_marks[key] = patch.key_marks[key]
-    return replace(base, entries=entries, key_marks=key_marks)
-
-
-# Looking things up
-
-
-def plain(node: Node) -> Any:
-    """The tree as Python dicts, lists and scalars."""
-    match node:
-        case Scalar():
-            return node.value
-        case ListNode():
-            return [plain(item) for item in node.items]
-        case MapNode():
-            return {key: plain(child) for key, child in node.entries.items()}
-
-
-def find(node: Node, path: KeyPath) -> Node | None:
-    """The node at exactly this path, None if there is none."""
-    found: Node | None = node
-    for part in path:
-        found = None if found is None else _child(found, part)
-    return found
-
-
-def locate(node: Node, path: KeyPath) -> Mark:
-    """Where the value at `path` begins, or the nearest thing above it that exists.
-
-    Parts that are no keys are passed over: validation libraries put names of their own into paths.
-    """
-    for part in path:
-        node = _child(node, part) or node
-    return node.mark
-
-
-def locate_key(node: Node, path: KeyPath) -> Mark:
-    """As `locate`, but where the key of that value begins (a list's item has none: its value)."""
-    mark = node.mark
-    for part in path:
-        child = _child(node, part)
-        if child is None:
-            continue
-        mark = node.key_marks[str(part)] if isinstance(node, MapNode) else child.mark
-        node = child
-    return mark
-
-
-def numbers(node: Node) -> Iterator[tuple[tuple[str | int, ...], Scalar]]:
-    """Every leaf that says a number, with its path: 4, 12 min, 52 %, 2015-01-01, 08:30-12:00."""
-    match node:
-        case Scalar(value=None | bool()):
-            return
-        case Scalar(value=value):
-            if not isinstance(value, str) or re.match(r"[-+]?[0-9]", value):
-                yield (), node
-        case ListNode():
-            for index, item in enumerate(node.items):
-                yield from (((index, *path), leaf) for path, leaf in numbers(item))
-        case MapNode():
-            for key, child in node.entries.items():
-                yield from (((key, *path), leaf) for path, leaf in numbers(child))
-
-
-def dotted(path: KeyPath) -> str:
-    """A path as messages show it: `pools.windows.shifts[1].servers`."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{_shown(part)}" for part in path)
-    return text.removeprefix(".")
-
-
-def suggest(word: str, known: Iterable[str]) -> str:
-    """` Did you mean 'x'?` for the nearest known word, or nothing."""
-    close = difflib.get_close_matches(word[:MAX_KEY_LENGTH], list(known), n=1)
-    return f" Did you mean '{close[0]}'?" if close else ""
-
-
-def _child(node: Node, part: str | int) -> Node | None:
-    if isinstance(node, MapNode) and isinstance(part, str):
-        return node.entries.get(part)
-    if isinstance(node, ListNode) and isinstance(part, int) and 0 <= part < len(node.items):
-        return node.items[part]
-    return None
 
 
 # Writing
@@ -510,7 +358,7 @@ def to_yaml(node: Node, comment: Callable[[Node], str] | None = None) -> str:
 def _block(node: Node, comment: Callable[[Node], str]) -> list[tuple[str, str]]:
     """Lines, each with its comment."""
     if (inline := _inline(node)) is not None:
-        return [(inline, " ".join(_UNPRINTABLE.sub(" ", comment(node)).split()))]
+        return [(inline, " ".join(UNPRINTABLE.sub(" ", comment(node)).split()))]
     lines: list[tuple[str, str]] = []
     if isinstance(node, ListNode):
         for item in node.items:
@@ -560,12 +408,6 @@ def _error(mark: Mark, message: str) -> ScenarioError:
 
 def _refused_character(character: str) -> str:
     return f"the character U+{ord(character):04X} is not allowed"
-
-
-def _shown(text: str) -> str:
-    """Text from a file as one short line that cannot upset a terminal."""
-    line = " ".join(_UNPRINTABLE.sub("\ufffd", text[: MAX_KEY_LENGTH + 1]).split())
-    return line if len(line) <= 60 else f"{line[:57]}..."
 
 
 def _end_of(text: str) -> tuple[int, int]:

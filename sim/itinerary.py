@@ -22,12 +22,13 @@ PassCondition = Literal["first", "later"] | None
 
 @dataclass(frozen=True)
 class Loop:
-    """What is done once more when the activity `end` is sent back to `begin`."""
+    """What is done once more when the activity `end` is sent back to `begins`."""
 
-    begin: int
+    begins: frozenset[int]
+    """Alternatives or parallel beginnings."""
     end: int
     members: frozenset[int]
-    """Every activity on a way from begin to end, both included."""
+    """Every activity on a way from a beginning to the end, both included."""
 
 
 class LoopError(ValueError):
@@ -91,22 +92,23 @@ class Itinerary:
 
 def make_process(
     after: Sequence[Sequence[int]],
-    again: Mapping[int, int],
+    again: Mapping[int, Sequence[int]],
     trips: Sequence[int],
     passes: Sequence[PassCondition],
 ) -> Process:
-    """The process with these predecessors; `again` maps the end of each loop to its beginning.
+    """The process with these predecessors; `again` maps the end of each loop to its beginnings.
 
-    Raises LoopError for a loop whose beginning does not lead to its end and for loops that overlap
+    Raises LoopError for a loop whose beginnings do not lead to its end and for loops that overlap
     without one lying inside the other. The graph must have no cycle (`find_cycle`).
     """
     reach = _reachable(after)
     loops = []
-    for end, begin in again.items():
-        if begin != end and end not in reach[begin]:
+    for end, begins in again.items():
+        if any(begin != end and end not in reach[begin] for begin in begins):
             raise LoopError(end, "is sent back to an activity that does not lead to it")
-        between = (a for a in range(len(after)) if a in reach[begin] and end in reach[a])
-        loops.append(Loop(begin, end, frozenset({begin, end, *between})))
+        after_begin = {activity for begin in begins for activity in reach[begin]}
+        between = (a for a in after_begin if end in reach[a])
+        loops.append(Loop(frozenset(begins), end, frozenset({*begins, end, *between})))
     for loop in loops:
         for other in loops:
             if loop.members & other.members and not (
@@ -231,7 +233,7 @@ class _Unroller:
             if activity not in members:
                 continue
             before = frozenset().union(*(self.latest[a] for a in process.after[activity]))
-            if repeated is not None and activity == repeated.begin:
+            if repeated is not None and activity in repeated.begins:
                 before = self.latest[repeated.end]
             self.latest[activity] = self.live_through(activity, before)
             loop = self.loop_of_end.get(activity)

@@ -27,10 +27,10 @@ from sim.calendars import (
     shift_working_days,
     working_days,
 )
+from sim.fields import WEEKDAYS
 from sim.itinerary import PassCondition, Process, make_process
 from sim.scenario import (
     PASS,
-    WEEKDAYS,
     Arrivals,
     CaseType,
     DateList,
@@ -38,15 +38,17 @@ from sim.scenario import (
     Pool,
     Profile,
     Scenario,
-    TimeLaw,
     Trip,
 )
+from sim.time_laws import TimeLaw
 from sim.timeline import DAY, HOUR, Clock, Duration, IntArray, parse_time_of_day, read_only
 
 NONE: Final = -1
 """The missing index."""
 CELLS: Final = 4096
 """Resolution of the tables from which engines read when a person comes in."""
+STRIDE: Final = 2531
+"""A person who comes once more has the next draws: those before, moved on by the golden ratio."""
 
 
 # --- tables --------------------------------------------------------------------------------------
@@ -534,7 +536,7 @@ def process_of(case_type: CaseType, trip_index: dict[str, int]) -> Process:
     return make_process(
         after=[[numbers[before] for before in activity.after] for activity in activities],
         again={
-            i: numbers[activity.again.from_] if activity.again.from_ else i
+            i: [numbers[begin] for begin in activity.again.from_] or [i]
             for i, activity in enumerate(activities)
             if activity.again is not None and activity.again.probability > 0
         },

@@ -11,24 +11,29 @@ whole seconds since midnight.
 
 from __future__ import annotations
 
-import datetime as dt
 import math
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    model_validator,
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from sim.fields import (
+    Date,
+    DateOrWorkingDays,
+    DurationText,
+    Model,
+    Name,
+    Names,
+    NonNegative,
+    Number,
+    OptionalLabel,
+    SessionList,
+    Share,
+    TimeOfDay,
+    Weekday,
 )
+from sim.time_laws import Time
+from sim.timeline import Clock, parse_time_of_day
 
-from sim.timeline import Clock, Duration, parse_duration, parse_sessions, parse_time_of_day
-
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ARRIVED, DEPARTED = "arrived", "departed"
 """Milestones that every case has: when it arrives, and when it leaves with everything done."""
 PASS = "pass"
@@ -36,157 +41,6 @@ PASS = "pass"
 
 MAX_SERVERS = 100_000
 MAX_RATE = 1_000_000.0
-
-
-# --- values as people write them -----------------------------------------------------------------
-
-
-def _share(value: object) -> float:
-    if isinstance(value, str):
-        match = re.fullmatch(r"\s*([+-]?\d+(?:\.\d+)?)\s*%\s*", value)
-        if not match:
-            raise ValueError(
-                f"a share is a percentage such as '52 %' or a number 0 to 1, not {value!r}"
-            )
-        value = float(match[1]) / 100
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("a share is a percentage such as '52 %' or a number 0 to 1")
-    if not 0 <= value <= 1:
-        raise ValueError(f"a share lies between 0 % and 100 %, not {value:g}")
-    return float(value)
-
-
-def _date(value: object) -> dt.date:
-    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-        return value
-    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
-        return dt.date.fromisoformat(value)
-    raise ValueError(f"a date is written 2015-12-31, not {value!r}")
-
-
-def _date_or_working_days(value: object) -> dt.date | Duration:
-    if isinstance(value, Duration) or (isinstance(value, str) and "day" in value):
-        duration = value if isinstance(value, Duration) else parse_duration(value)
-        if duration.clock is not Clock.WORKING_DAYS or duration.amount != int(duration.amount):
-            raise ValueError(f"a date or a whole number of working days is wanted, not {value}")
-        return duration
-    try:
-        return _date(value)
-    except ValueError:
-        raise ValueError(
-            f"a date such as 2015-12-31 or '40 working days' is wanted, not {value!r}"
-        ) from None
-
-
-def _duration(value: object) -> Duration:
-    return value if isinstance(value, Duration) else parse_duration(value)
-
-
-def _time_of_day(value: object) -> int:
-    return value if type(value) is int and value >= 3600 else parse_time_of_day(value)
-
-
-def _sessions(value: object) -> tuple[tuple[int, int], ...]:
-    if isinstance(value, str | bytes) or not isinstance(value, list | tuple):
-        raise ValueError("sessions are a list such as ['08:30-12:00', '14:30-18:00']")
-    return parse_sessions(value)
-
-
-def _finite(value: float) -> float:
-    if not math.isfinite(value):
-        raise ValueError("a finite number is wanted")
-    return value
-
-
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _label(value: object) -> object:
-    return {"en": value} if isinstance(value, str) else value
-
-
-def _text_schema(pattern: str, example: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [example]})
-
-
-Share = Annotated[
-    float,
-    BeforeValidator(_share),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$", "examples": ["52 %"]},
-                {"type": "number", "minimum": 0, "maximum": 1},
-            ]
-        }
-    ),
-]
-Date = Annotated[
-    dt.date, BeforeValidator(_date), _text_schema(r"^\d{4}-\d{2}-\d{2}$", "2015-12-31")
-]
-DateOrWorkingDays = Annotated[
-    dt.date | Duration,
-    BeforeValidator(_date_or_working_days),
-    _text_schema(r"^(\d{4}-\d{2}-\d{2}|\d+ working days?)$", "40 working days"),
-]
-DurationText = Annotated[
-    Duration,
-    BeforeValidator(_duration),
-    _text_schema(
-        r"^(same day|\d+(\.\d+)?(e\d+)? ?(s|sec|min|h|calendar days?|working (min|h|days?)|\w+))$",
-        "12 min",
-    ),
-]
-TimeOfDay = Annotated[
-    int, BeforeValidator(_time_of_day), _text_schema(r"^\d{1,2}:\d{2}(:\d{2})?$", "17:30")
-]
-SessionList = Annotated[
-    tuple[tuple[int, int], ...],
-    BeforeValidator(_sessions),
-    WithJsonSchema(
-        {
-            "type": "array",
-            "items": {"type": "string", "pattern": r"^\d{1,2}:\d{2}-\d{1,2}:\d{2}$"},
-            "examples": [["08:30-12:00", "14:30-18:00"]],
-        }
-    ),
-]
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-Number = Annotated[float, Field(strict=False), AfterValidator(_finite)]
-Positive = Annotated[Number, Field(gt=0)]
-NonNegative = Annotated[Number, Field(ge=0)]
-Name = Annotated[str, Field(pattern=r"^[^\W\d][\w-]*$", max_length=200)]
-Names = Annotated[tuple[Name, ...], BeforeValidator(_as_list), Field(strict=False)]
-
-
-class Model(BaseModel):
-    """A map of a scenario file: no unknown keys, no silent conversion, never changed."""
-
-    model_config = ConfigDict(
-        strict=True,
-        extra="forbid",
-        frozen=True,
-        populate_by_name=True,
-        use_attribute_docstrings=True,
-        allow_inf_nan=False,
-    )
-
-
-class Label(Model):
-    """What people read, in English and Chinese."""
-
-    en: str
-    """English text."""
-    zh: str | None = None
-    """Chinese text."""
-
-    def text(self) -> str:
-        """English, with Chinese on the next line where there is some."""
-        return f"{self.en}\n{self.zh}" if self.zh else self.en
-
-
-OptionalLabel = Annotated[Label | None, BeforeValidator(_label)]
 
 
 # --- time ----------------------------------------------------------------------------------------
@@ -256,145 +110,6 @@ class Profile(Model):
         return self
 
 
-# --- service times -------------------------------------------------------------------------------
-
-
-class MeanAndCv(Model):
-    """Mean and coefficient of variation."""
-
-    mean: DurationText
-    """Mean."""
-    cv: NonNegative
-    """Standard deviation divided by the mean."""
-
-
-class MeanOnly(Model):
-    """A family that its mean determines."""
-
-    mean: DurationText
-    """Mean."""
-
-
-class MeanAndShape(Model):
-    """Mean and shape."""
-
-    mean: DurationText
-    """Mean."""
-    shape: Positive
-    """Shape: 1 is exponential, larger is more regular."""
-
-
-class MeanAndPhases(Model):
-    """Mean and number of phases."""
-
-    mean: DurationText
-    """Mean of the whole, not of a phase."""
-    phases: Annotated[int, Field(ge=1, le=1000)]
-    """How many exponential phases in a row."""
-
-
-class Range(Model):
-    """Equally likely between two values."""
-
-    low: DurationText
-    """Smallest value."""
-    high: DurationText
-    """Largest value."""
-
-
-class TriangularRange(Range):
-    """Between two values, most often near the mode."""
-
-    mode: DurationText
-    """Most frequent value."""
-
-
-class Observations(Model):
-    """Values that were observed, each equally likely."""
-
-    values: Annotated[tuple[DurationText, ...], Field(strict=False)] = ()
-    """The values themselves."""
-    file: str | None = None
-    """Or a CSV file beside the scenario."""
-    column: str = "duration"
-    """Which column of the file."""
-    unit: Literal["s", "min", "h"] = "min"
-    """Unit of the numbers in the file."""
-
-
-class TimeLaw(Model):
-    """How long something takes: a duration such as `12 min`, or one family of distributions."""
-
-    constant: DurationText | None = None
-    """Always the same."""
-    uniform: Range | None = None
-    """Equally likely between low and high."""
-    triangular: TriangularRange | None = None
-    """Between low and high, most often near mode."""
-    exponential: MeanOnly | None = None
-    """Exponential with this mean."""
-    erlang: MeanAndPhases | None = None
-    """Sum of equal exponential phases."""
-    gamma: MeanAndShape | None = None
-    """Gamma with this mean and shape."""
-    lognormal: MeanAndCv | None = None
-    """Lognormal with this mean and coefficient of variation."""
-    weibull: MeanAndShape | None = None
-    """Weibull with this mean and shape."""
-    empirical: Observations | None = None
-    """Observed values."""
-
-    @model_validator(mode="after")
-    def _one_family(self) -> TimeLaw:
-        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
-        if len(given) != 1:
-            found = " and ".join(given) if given else "none"
-            hint = f"; remove one with '{given[0]}: null'" if len(given) > 1 else ""
-            raise ValueError(f"exactly one family is wanted, found {found}{hint}")
-        durations = self.durations()
-        clocks = {duration.clock for duration in durations}
-        if len(clocks) > 1:
-            raise ValueError(
-                f"all durations must be on one clock, found {' and '.join(sorted(clocks))}"
-            )
-        if clocks == {Clock.WORKING_DAYS}:
-            if given != ["constant"]:
-                raise ValueError(
-                    "working days can only be a constant; use working h for a distribution"
-                )
-            if any(d.amount != int(d.amount) for d in durations):
-                raise ValueError(
-                    "working days are a whole number; use working h for parts of a day"
-                )
-        return self
-
-    @property
-    def family(self) -> str:
-        """Name of the family that is given."""
-        return next(n for n in type(self).model_fields if getattr(self, n) is not None)
-
-    def durations(self) -> tuple[Duration, ...]:
-        """Every duration it is made of."""
-        value = getattr(self, self.family)
-        if isinstance(value, Duration):
-            return (value,)
-        if isinstance(value, Observations):
-            return value.values
-        return tuple(v for v in vars(value).values() if isinstance(v, Duration))
-
-    @property
-    def clock(self) -> Clock:
-        """The clock that the time passes on."""
-        return next((d.clock for d in self.durations()), Clock.CLOCK_TIME)
-
-
-def _time_law(value: object) -> object:
-    return {"constant": value} if isinstance(value, str | int | float) else value
-
-
-Time = Annotated[TimeLaw, BeforeValidator(_time_law)]
-
-
 # --- activities ----------------------------------------------------------------------------------
 
 
@@ -441,8 +156,8 @@ class Again(Model):
 
     probability: Annotated[Share, Field(lt=1)]
     """Chance at each time; below 100 %."""
-    from_: Name | None = Field(default=None, alias="from")
-    """First activity that is done once more; without it, this activity alone."""
+    from_: Names = Field(default=(), alias="from")
+    """Where it begins once more (alternatives as a list); without it, this activity alone."""
 
 
 class Activity(Model):

@@ -458,3 +458,23 @@ def counted_working_days(
     last = day_index_before[np.asarray(to_at, np.int64) // DAY + 1] - 1
     counted: IntArray = np.maximum(last - first, 0)
     return counted
+
+
+def come_in_at(
+    starts: IntArray,
+    shape_of_session: IntArray,
+    offsets: IntArray,
+    skipped: IntArray,
+    at: int,
+    day_draw: int,
+    time_draw: int,
+) -> int:
+    """The instant at which a person who is wanted at `at` comes in; NEVER after the last session.
+
+    They let skipped[day_draw] of the sessions that start after `at` go by, and come in the next
+    one, offsets[shape_of_session[i], time_draw] seconds after its start.
+    """
+    i = int(np.searchsorted(starts, at, "right") + skipped[day_draw])
+    if i >= len(starts):
+        return NEVER
+    return int(starts[i] + offsets[shape_of_session[i], time_draw])

@@ -17,22 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim import documents
-from sim.documents import (
-    MapNode,
-    find,
-    from_plain,
-    locate,
-    locate_key,
-    merge,
-    numbers,
-    parse_setting,
-    plain,
-    read_document,
-    resolve,
-    suggest,
-    to_yaml,
-)
+from sim.documents import from_plain, parse_setting, read_document, resolve, to_yaml
 from sim.errors import Mark, ScenarioError
+from sim.tree import MapNode, find, locate, locate_key, merge, numbers, plain, suggest
 
 HALL = """\
 # The hall of a district.
