@@ -57,7 +57,7 @@ def read_document(path: Path, root: Path) -> MapNode:
     control characters or duplicate keys, and not larger than the MAX_ constants.
     """
     name = str(path)
-    content = _read_bytes(path, root).removeprefix(codecs.BOM_UTF8)
+    content = read_bytes(path, root, MAX_BYTES).removeprefix(codecs.BOM_UTF8)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -70,6 +70,29 @@ def read_document(path: Path, root: Path) -> MapNode:
     if not isinstance(node, MapNode):
         raise _error(node.mark, "a map of 'key: value' lines is expected at the top of the file")
     return node
+
+
+def read_bytes(path: Path, root: Path, max_bytes: int) -> bytes:
+    """The bytes of a regular file inside `root`.
+
+    Raises ScenarioError for a file that cannot be read, that leads out of `root` (after symlinks)
+    or that is larger than `max_bytes`; no more than that is read.
+    """
+    mark = Mark(str(path))
+    try:
+        real = Path(os.path.realpath(path, strict=True))
+        if not real.is_relative_to(os.path.realpath(root)):
+            raise _error(mark, f"is outside the folder {root}; only files inside it are read")
+        if not stat.S_ISREG(real.stat().st_mode):
+            raise _error(mark, "is not a regular file")
+        with real.open("rb") as file:
+            content = file.read(max_bytes + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _error(mark, f"cannot be read: {reason}") from None
+    if len(content) > max_bytes:
+        raise _error(mark, f"is larger than {max_bytes // 1024 // 1024} MiB")
+    return content
 
 
 def parse_setting(text: str) -> MapNode:
@@ -139,25 +162,6 @@ _STATEMENT = re.compile(rf"({'|'.join(SOURCE_WORDS)})(?![A-Za-z0-9_-])")
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 # The C loader where there is one: its events are safe (its compose is not) and 20 times faster.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def _read_bytes(path: Path, root: Path) -> bytes:
-    """The bytes of a regular file inside `root`, read only as far as the limit."""
-    mark = Mark(str(path))
-    try:
-        real = Path(os.path.realpath(path, strict=True))
-        if not real.is_relative_to(os.path.realpath(root)):
-            raise _error(mark, f"is outside the folder {root}; only files inside it are read")
-        if not stat.S_ISREG(real.stat().st_mode):
-            raise _error(mark, "is not a regular file")
-        with real.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise _error(mark, f"cannot be read: {reason}") from None
-    if len(content) > MAX_BYTES:
-        raise _error(mark, f"is larger than {MAX_BYTES // 1024 // 1024} MiB")
-    return content
 
 
 def _read_text(text: str, mark_at: Callable[[int, int], Mark]) -> Node | None:

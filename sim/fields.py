@@ -8,21 +8,24 @@ business of `scenario`.
 from __future__ import annotations
 
 import datetime as dt
-import math
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     WithJsonSchema,
 )
+from pydantic_core import CoreSchema
 
 from sim.timeline import Clock, Duration, parse_duration, parse_sessions, parse_time_of_day
 
+FIRST_YEAR, LAST_YEAR = 1900, 2200
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -44,9 +47,15 @@ def _share(value: object) -> float:
 def _date(value: object) -> dt.date:
     if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         return value
-    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
-        return dt.date.fromisoformat(value)
-    raise ValueError(f"a date is written 2015-12-31, not {value!r}")
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise ValueError(f"a date is written 2015-12-31, not {value!r}")
+    try:
+        date = dt.date.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"there is no day {value}") from None
+    if not FIRST_YEAR <= date.year <= LAST_YEAR:
+        raise ValueError(f"a date lies between {FIRST_YEAR} and {LAST_YEAR}, not in {date.year}")
+    return date
 
 
 def _date_or_working_days(value: object) -> dt.date | Duration:
@@ -55,20 +64,13 @@ def _date_or_working_days(value: object) -> dt.date | Duration:
         if duration.clock is not Clock.WORKING_DAYS or duration.amount != int(duration.amount):
             raise ValueError(f"a date or a whole number of working days is wanted, not {value}")
         return duration
-    try:
+    if isinstance(value, dt.date) or (isinstance(value, str) and value[:4].isdecimal()):
         return _date(value)
-    except ValueError:
-        raise ValueError(
-            f"a date such as 2015-12-31 or '40 working days' is wanted, not {value!r}"
-        ) from None
+    raise ValueError(f"a date such as 2015-12-31 or '40 working days' is wanted, not {value!r}")
 
 
 def _duration(value: object) -> Duration:
     return value if isinstance(value, Duration) else parse_duration(value)
-
-
-def _time_of_day(value: object) -> int:
-    return value if type(value) is int and value >= 3600 else parse_time_of_day(value)
 
 
 def _sessions(value: object) -> tuple[tuple[int, int], ...]:
@@ -77,10 +79,8 @@ def _sessions(value: object) -> tuple[tuple[int, int], ...]:
     return parse_sessions(value)
 
 
-def _finite(value: float) -> float:
-    if not math.isfinite(value):
-        raise ValueError("a finite number is wanted")
-    return value
+def _figure(value: object) -> object:
+    return _share(value) if isinstance(value, str) else value
 
 
 def _as_list(value: object) -> object:
@@ -89,6 +89,19 @@ def _as_list(value: object) -> object:
 
 def _label(value: object) -> object:
     return {"en": value} if isinstance(value, str) else value
+
+
+@dataclass(frozen=True, eq=False)
+class ShortForm:
+    """Tells the JSON Schema of a shorter way to write a value, which a validator makes long."""
+
+    schema: Mapping[str, Any]
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Either form."""
+        return {"anyOf": [dict(self.schema), handler(core_schema)]}
 
 
 def _text_schema(pattern: str, example: str) -> WithJsonSchema:
@@ -115,34 +128,39 @@ DateOrWorkingDays = Annotated[
     BeforeValidator(_date_or_working_days),
     _text_schema(r"^(\d{4}-\d{2}-\d{2}|\d+ working days?)$", "40 working days"),
 ]
-DurationText = Annotated[
-    Duration,
-    BeforeValidator(_duration),
-    _text_schema(
-        r"^(same day|\d+(\.\d+)?(e\d+)? ?(s|sec|min|h|calendar days?|working (min|h|days?)|\w+))$",
-        "12 min",
-    ),
-]
+DURATION_SCHEMA: Final = {
+    "type": "string",
+    "pattern": r"^(same day|[0-9.]+(e[0-9]+)? *"
+    r"(s|sec(onds?)?|(working )?(min(utes?)?|h(ours?)?)|(calendar|working) days?))$",
+    "examples": ["12 min", "3 working days"],
+}
+DurationText = Annotated[Duration, BeforeValidator(_duration), WithJsonSchema(DURATION_SCHEMA)]
 TimeOfDay = Annotated[
-    int, BeforeValidator(_time_of_day), _text_schema(r"^\d{1,2}:\d{2}(:\d{2})?$", "17:30")
+    int, BeforeValidator(parse_time_of_day), _text_schema(r"^\d{1,2}:\d{2}(:\d{2})?$", "17:30")
 ]
+SESSIONS_SCHEMA: Final = {
+    "type": "array",
+    "items": {"type": "string", "pattern": r"^\d{1,2}:\d{2}-\d{1,2}:\d{2}$"},
+    "examples": [["08:30-12:00", "14:30-18:00"]],
+}
 SessionList = Annotated[
-    tuple[tuple[int, int], ...],
-    BeforeValidator(_sessions),
-    WithJsonSchema(
-        {
-            "type": "array",
-            "items": {"type": "string", "pattern": r"^\d{1,2}:\d{2}-\d{1,2}:\d{2}$"},
-            "examples": [["08:30-12:00", "14:30-18:00"]],
-        }
-    ),
+    tuple[tuple[int, int], ...], BeforeValidator(_sessions), WithJsonSchema(SESSIONS_SCHEMA)
 ]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-Number = Annotated[float, Field(strict=False), AfterValidator(_finite)]
-Positive = Annotated[Number, Field(gt=0)]
-NonNegative = Annotated[Number, Field(ge=0)]
+Weekdays = Annotated[tuple[Weekday, ...], Field(strict=False, min_length=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Figure = Annotated[float, BeforeValidator(_figure), ShortForm({"type": "string", "pattern": "%$"})]
+"""A number, or a share as 90 %."""
+Priority = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
 Name = Annotated[str, Field(pattern=r"^[^\W\d][\w-]*$", max_length=200)]
-Names = Annotated[tuple[Name, ...], BeforeValidator(_as_list), Field(strict=False)]
+Names = Annotated[
+    tuple[Name, ...],
+    BeforeValidator(_as_list),
+    Field(strict=False),
+    ShortForm({"type": "string"}),
+]
+SomeNames = Annotated[Names, Field(min_length=1)]
 
 
 class Model(BaseModel):
@@ -171,4 +189,4 @@ class Label(Model):
         return f"{self.en}\n{self.zh}" if self.zh else self.en
 
 
-OptionalLabel = Annotated[Label | None, BeforeValidator(_label)]
+OptionalLabel = Annotated[Label | None, BeforeValidator(_label), ShortForm({"type": "string"})]

@@ -79,10 +79,12 @@ class Itinerary:
     """int32: how often this case has come to the activity, from 1."""
     is_repeat: np.ndarray
     """bool: in a later pass of a loop."""
-    begins_trip: np.ndarray
-    """bool: the person comes in for it (other steps of the same trip find them there)."""
+    begins_trip: tuple[bool, ...]
+    """The person comes in for it (other steps of the same trip find them there)."""
     num_predecessors: tuple[int, ...]
     successors: tuple[tuple[int, ...], ...]
+    beginnings: tuple[int, ...]
+    """Places of the steps that wait for no other."""
 
     @property
     def num_steps(self) -> int:
@@ -221,9 +223,10 @@ class _Unroller:
             activity=_read_only(activity, np.int32),
             visit=_read_only(visit, np.int32),
             is_repeat=_read_only(is_repeat, np.bool_),
-            begins_trip=_read_only(begins_trip, np.bool_),
+            begins_trip=tuple(begins_trip),
             num_predecessors=tuple(len(places) for places in before),
             successors=tuple(tuple(places) for places in successors),
+            beginnings=tuple(place for place, earlier in enumerate(before) if not earlier),
         )
 
     def walk(self, members: frozenset[int], repeated: Loop | None = None) -> None:

@@ -9,6 +9,8 @@ Durations are `Duration` values with their own clock; shares are floats in [0, 1
 whole seconds since midnight.
 """
 
+# ruff: noqa: RUF012 (pydantic gives every model a default of its own)
+
 from __future__ import annotations
 
 import math
@@ -17,22 +19,27 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from sim.fields import (
+    SESSIONS_SCHEMA,
     Date,
     DateOrWorkingDays,
     DurationText,
+    Figure,
     Model,
     Name,
     Names,
     NonNegative,
-    Number,
     OptionalLabel,
+    Priority,
     SessionList,
     Share,
+    ShortForm,
+    SomeNames,
     TimeOfDay,
     Weekday,
+    Weekdays,
 )
 from sim.time_laws import Time
-from sim.timeline import Clock, parse_time_of_day
+from sim.timeline import DAY, Clock, parse_time_of_day
 
 ARRIVED, DEPARTED = "arrived", "departed"
 """Milestones that every case has: when it arrives, and when it leaves with everything done."""
@@ -52,7 +59,16 @@ class DateList(Model):
     dates: Annotated[tuple[Date, ...], Field(strict=False)] = ()
     """The working days themselves."""
     file: str | None = None
-    """Or a CSV file with a column `date`, beside the scenario."""
+    """Or a CSV file with a column `date`, relative to this one."""
+
+    @model_validator(mode="after")
+    def _some(self) -> DateList:
+        # Loading has put the dates in the place of a file that it can read.
+        if self.file is not None:
+            raise ValueError("file: only a scenario file can name another file, as text")
+        if not self.dates:
+            raise ValueError("at least one date is wanted")
+        return self
 
 
 class HoursRule(Model):
@@ -60,12 +76,18 @@ class HoursRule(Model):
 
     sessions: SessionList
     """Sessions of a day, such as ["08:30-12:00", "14:30-18:00"]; an empty list is closed."""
-    weekdays: Annotated[tuple[Weekday, ...] | None, Field(strict=False)] = None
+    weekdays: Weekdays | None = None
     """Only on these days of the week."""
     from_: Date | None = Field(default=None, alias="from")
     """Only from this date on."""
     to: Date | None = None
     """Only up to and including this date."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> HoursRule:
+        if self.from_ and self.to and self.to < self.from_:
+            raise ValueError(f"to: {self.to} is before {self.from_}, the date it begins")
+        return self
 
 
 def _hours_rules(value: object) -> object:
@@ -74,7 +96,12 @@ def _hours_rules(value: object) -> object:
     return value
 
 
-Hours = Annotated[tuple[HoursRule, ...], BeforeValidator(_hours_rules), Field(strict=False)]
+Hours = Annotated[
+    tuple[HoursRule, ...],
+    BeforeValidator(_hours_rules),
+    Field(strict=False, min_length=1),
+    ShortForm(SESSIONS_SCHEMA),
+]
 
 
 class Horizon(Model):
@@ -100,9 +127,17 @@ class Profile(Model):
 
     @model_validator(mode="after")
     def _weights(self) -> Profile:
+        begun: dict[int, str] = {}
         for text in self.half_hours:
-            if parse_time_of_day(text) % 1800 or text == "24:00":
+            try:
+                begins = parse_time_of_day(text)
+            except ValueError as error:
+                raise ValueError(f"half_hours: {error}") from None
+            if begins % 1800 or begins == DAY:
                 raise ValueError(f"half_hours: {text} does not begin a half-hour")
+            if begins in begun:
+                raise ValueError(f"half_hours: {begun[begins]} and {text} are the same half-hour")
+            begun[begins] = text
         if not self.half_hours or sum(self.half_hours.values()) <= 0:
             raise ValueError("half_hours: at least one weight must be above 0")
         if self.weekdays and sum(self.weekdays.values()) <= 0:
@@ -122,7 +157,7 @@ class Trip(Model):
     """The hours in whose sessions they come; without it, the working hours."""
     profile: Name | None = None
     """When within a session they come; without it, evenly."""
-    comes: Share = 1.0
+    comes: Annotated[Share, Field(gt=0)] = 1.0
     """Chance that the person comes in any one open half-day."""
 
 
@@ -131,9 +166,9 @@ class Gate(Model):
 
     at: TimeOfDay | None = None
     """Time of day at which it happens, such as "17:30"."""
-    weekdays: Annotated[tuple[Weekday, ...] | None, Field(strict=False)] = None
+    weekdays: Weekdays | None = None
     """Only on these days; a day that is no working day moves to the next one."""
-    dates: Annotated[tuple[Date, ...] | None, Field(strict=False)] = None
+    dates: Annotated[tuple[Date, ...], Field(strict=False, min_length=1)] | None = None
     """Only on these dates."""
     open: Name | None = None
     """Instead of a time of day: waits until these hours are open."""
@@ -167,7 +202,7 @@ class Activity(Model):
     """What people read."""
     after: Names = ()
     """What must be complete before; without it, the activity begins when the case arrives."""
-    when: dict[Name, Names] = {}
+    when: dict[Name, SomeNames] = {}
     """Only for cases with these attributes; `pass: first` or `later` asks for the loop's pass."""
     trip: Name | None = None
     """The person must come in; activities with the same trip share one visit."""
@@ -183,13 +218,13 @@ class Activity(Model):
     """Sent back with some probability."""
     milestone: Name | None = None
     """Name of the instant at which it is complete."""
-    documents: Annotated[int, Field(ge=0)] = 0
+    documents: Annotated[int, Field(ge=0, le=10_000)] = 0
     """How many documents the applicant hands in."""
     patience: Time | None = None
     """How long the person waits before they leave; without it, for ever."""
     if_not_served: Literal["come_back", "lost"] = "come_back"
     """What a person does who is turned away or leaves: come in once more, or never."""
-    priority: int | None = None
+    priority: Priority | None = None
     """Place in the waiting order, smaller first; without it, the case type's."""
 
     @model_validator(mode="after")
@@ -210,6 +245,12 @@ class Activity(Model):
 # --- who comes, who serves -----------------------------------------------------------------------
 
 
+Recording = Annotated[
+    str | dict[Name, Annotated[tuple[str, ...], Field(strict=False)]],
+    ShortForm({"type": "array", "items": {"type": "string"}}),
+]
+
+
 class Arrivals(Model):
     """When cases come. Exactly one of per_working_day, per_hour, every, recorded."""
 
@@ -219,7 +260,7 @@ class Arrivals(Model):
     """Mean number in an hour in which the hours are open, Poisson."""
     every: DurationText | None = None
     """One arrival (or batch) every so many working days, at `at`."""
-    recorded: str | dict[Name, Annotated[tuple[str, ...], Field(strict=False)]] | None = None
+    recorded: Recording | None = None
     """A CSV file with a column `arrived_at` and columns of attributes, or a list of instants."""
     profile: Name | dict[Name, dict[Name, Name]] | None = None
     """Shape of day and week; by attribute: {channel: {counter: hall_day, online: any_hour}}."""
@@ -264,6 +305,9 @@ class Arrivals(Model):
             _sums_to_one(self.batch, "batch")
         if kind == "recorded" and self.batch != 1:
             raise ValueError("'batch' does not go with 'recorded'")
+        if isinstance(self.recorded, str):
+            # Loading has put the columns in the place of a file that it can read.
+            raise ValueError("recorded: only a scenario file can name another file")
         return self
 
 
@@ -290,7 +334,7 @@ class CaseType(Model):
     """When cases come."""
     attributes: Annotated[dict[Name, dict[Name, Share]], AfterValidator(_attributes)] = {}
     """Drawn once for each case: {channel: {counter: 52 %, online: 48 %}}."""
-    priority: int | dict[Name, dict[Name, int]] = 0
+    priority: Priority | dict[Name, dict[Name, Priority]] = 0
     """Place in the waiting order, smaller first; by attribute: {urgent: {yes: 0, no: 1}}."""
     activities: Annotated[dict[Name, Activity], Field(min_length=1)]
     """What a case goes through, tied by `after`."""
@@ -322,7 +366,7 @@ class Pool(Model):
     """A service that runs when its shift ends is finished (overtime), or pauses till it reopens."""
     at_closing: Literal["serve", "turn_away", "wait"] = "serve"
     """People who wait when the pool closes are served, turned away, or wait; papers always wait."""
-    room: Annotated[int, Field(ge=0)] | None = None
+    room: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     """How many people can wait; without it, as many as come."""
 
     @model_validator(mode="after")
@@ -342,7 +386,7 @@ class Promise(Model):
 
     label: OptionalLabel = None
     """What people read."""
-    case_types: Names
+    case_types: SomeNames
     """Whose time."""
     from_: Name = Field(default=ARRIVED, alias="from")
     """Milestone at which the clock starts."""
@@ -363,11 +407,11 @@ class Published(Model):
     """Name of a metric, see `hall metrics`."""
     subject: str
     """What it is of: a promise, a pool, a case type, or `hall`."""
-    equals: Number | Share | None = None
+    equals: Figure | None = None
     """The figure itself, in the metric's unit (a share as 90 %)."""
-    at_least: Number | Share | None = None
+    at_least: Figure | None = None
     """Or a lower bound."""
-    at_most: Number | Share | None = None
+    at_most: Figure | None = None
     """Or an upper bound."""
     tolerance: NonNegative = 0.0
     """How far from the figure still counts as the same."""

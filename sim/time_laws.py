@@ -10,7 +10,14 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from sim.fields import DurationText, Model, NonNegative, Positive
+from sim.fields import (
+    DURATION_SCHEMA,
+    DurationText,
+    Model,
+    NonNegative,
+    Positive,
+    ShortForm,
+)
 from sim.timeline import Clock, Duration
 
 
@@ -70,11 +77,22 @@ class Observations(Model):
     values: Annotated[tuple[DurationText, ...], Field(strict=False)] = ()
     """The values themselves."""
     file: str | None = None
-    """Or a CSV file beside the scenario."""
-    column: str = "duration"
-    """Which column of the file."""
-    unit: Literal["s", "min", "h"] = "min"
-    """Unit of the numbers in the file."""
+    """Or a CSV file, relative to this one."""
+    column: str | None = None
+    """Which column of the file; without it, `duration`."""
+    unit: Literal["s", "min", "h"] | None = None
+    """Unit of the numbers in the file; without it, minutes."""
+
+    @model_validator(mode="after")
+    def _some(self) -> Observations:
+        # Loading has put the values in the place of a file that it can read.
+        if self.file is not None:
+            raise ValueError("file: only a scenario file can name another file, as text")
+        if not self.values:
+            raise ValueError("at least one value is wanted")
+        if self.column is not None or self.unit is not None:
+            raise ValueError("'column' and 'unit' go with 'file'")
+        return self
 
 
 class TimeLaw(Model):
@@ -147,4 +165,4 @@ def _time_law(value: object) -> object:
     return {"constant": value} if isinstance(value, str | int | float) else value
 
 
-Time = Annotated[TimeLaw, BeforeValidator(_time_law)]
+Time = Annotated[TimeLaw, BeforeValidator(_time_law), ShortForm(DURATION_SCHEMA)]

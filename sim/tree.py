@@ -27,7 +27,7 @@ UNPRINTABLE: Final = re.compile(
 ScalarValue: TypeAlias = str | int | float | bool | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Scalar:
     """One value: text, number, true, false or null."""
 
@@ -36,7 +36,7 @@ class Scalar:
     source: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ListNode:
     """Values in order."""
 
@@ -45,7 +45,7 @@ class ListNode:
     source: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MapNode:
     """Values by key, in the order of the file; `key_marks` has the same keys."""
 
@@ -115,11 +115,20 @@ def plain(node: Node) -> Any:
             return {key: plain(child) for key, child in node.entries.items()}
 
 
+def child(node: Node, part: str | int) -> Node | None:
+    """What stands under a key of a map or at an index of a list, None if nothing does."""
+    if isinstance(node, MapNode) and isinstance(part, str):
+        return node.entries.get(part)
+    if isinstance(node, ListNode) and isinstance(part, int) and 0 <= part < len(node.items):
+        return node.items[part]
+    return None
+
+
 def find(node: Node, path: KeyPath) -> Node | None:
     """The node at exactly this path, None if there is none."""
     found: Node | None = node
     for part in path:
-        found = None if found is None else _child(found, part)
+        found = None if found is None else child(found, part)
     return found
 
 
@@ -129,7 +138,7 @@ def locate(node: Node, path: KeyPath) -> Mark:
     Parts that are no keys are passed over: validation libraries put names of their own into paths.
     """
     for part in path:
-        node = _child(node, part) or node
+        node = child(node, part) or node
     return node.mark
 
 
@@ -137,11 +146,11 @@ def locate_key(node: Node, path: KeyPath) -> Mark:
     """As `locate`, but where the key of that value begins (a list's item has none: its value)."""
     mark = node.mark
     for part in path:
-        child = _child(node, part)
-        if child is None:
+        below = child(node, part)
+        if below is None:
             continue
-        mark = node.key_marks[str(part)] if isinstance(node, MapNode) else child.mark
-        node = child
+        mark = node.key_marks[str(part)] if isinstance(node, MapNode) else below.mark
+        node = below
     return mark
 
 
@@ -171,14 +180,6 @@ def suggest(word: str, known: Iterable[str]) -> str:
     """` Did you mean 'x'?` for the nearest known word, or nothing."""
     close = difflib.get_close_matches(word[:MAX_KEY_LENGTH], list(known), n=1)
     return f" Did you mean '{close[0]}'?" if close else ""
-
-
-def _child(node: Node, part: str | int) -> Node | None:
-    if isinstance(node, MapNode) and isinstance(part, str):
-        return node.entries.get(part)
-    if isinstance(node, ListNode) and isinstance(part, int) and 0 <= part < len(node.items):
-        return node.items[part]
-    return None
 
 
 # Text that may be shown

@@ -19,7 +19,17 @@ from hypothesis import strategies as st
 from sim import documents
 from sim.documents import from_plain, parse_setting, read_document, resolve, to_yaml
 from sim.errors import Mark, ScenarioError
-from sim.tree import MapNode, find, locate, locate_key, merge, numbers, plain, suggest
+from sim.tree import (
+    UNPRINTABLE,
+    MapNode,
+    find,
+    locate,
+    locate_key,
+    merge,
+    numbers,
+    plain,
+    suggest,
+)
 
 HALL = """\
 # The hall of a district.
@@ -496,7 +506,7 @@ awkward = st.sampled_from(
     ]
 )
 texts = (awkward | st.text(max_size=20)).map(lambda text: unicodedata.normalize("NFC", text))
-printable = texts.filter(lambda text: not documents._UNPRINTABLE.search(text))
+printable = texts.filter(lambda text: not UNPRINTABLE.search(text))
 keys = printable.filter(lambda text: text != "source" and not documents._key_fault(text))
 finite = st.floats(allow_nan=False, allow_infinity=False)
 scalars = st.none() | st.booleans() | st.integers(-(10**20), 10**20) | finite | printable

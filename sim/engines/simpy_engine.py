@@ -2,9 +2,9 @@
 
 What to look for, if you know SimPy:
 
-* A **case** is a process, `Hall.live_through`: come in, wait for the gate, wait for a server and be
-  served, or let time pass; then the next step. Work in parallel is a process more; where branches
-  join, the last one to get there goes on.
+* A **case** lives through its steps in a process, `Hall.live_through`: come in, wait for the gate,
+  wait for a server and be served, or let time pass; then the next step. Work in parallel is a
+  process more; where branches join, the last one to get there goes on.
 * **Clerks** are the servers of a `Shift`; the process `Hall.keep_hours` opens and closes it.
 * The **green channel** is a pool that only its own cases ask for.
 * An **online submission** is a case whose steps have no trip: nobody comes in, papers wait.
@@ -19,16 +19,15 @@ once all that happens at this instant has happened.
 from __future__ import annotations
 
 import heapq
-from array import array
 from collections.abc import Generator
 from typing import Any, Final
 
 import numpy as np
 import simpy
-from simpy.core import SimTime
-from simpy.events import EventPriority
+from simpy.events import NORMAL, EventPriority
 
 from sim.event_log import EventLog, Kind, make_log
+from sim.itinerary import Itinerary
 from sim.plan import CELLS, NONE, STRIDE, Plan, PlannedActivity, PlannedPool, PlannedShift
 from sim.timeline import (
     NEVER,
@@ -43,6 +42,8 @@ from sim.workload import Workload
 AFTER_ALL: Final = EventPriority(2)
 """SimPy's own events have priority 0 and 1: this one comes after all others of an instant."""
 
+COMPLETE, RENEGE, ARRIVE, COME_IN, ENQUEUE, START, TURN_AWAY, LOSE, DEPART = Kind
+
 Life = Generator[simpy.Event, Any, None]
 
 
@@ -53,8 +54,37 @@ def simulate(plan: Plan, workload: Workload) -> EventLog:
     """
     hall = Hall(plan, workload)
     hall.env.run(until=plan.end_at)
-    rows = np.frombuffer(hall.rows, dtype=np.int64).reshape(-1, 6)
-    return make_log(plan, workload, rows)
+    return make_log(plan, workload, hall.written())
+
+
+class Process:
+    """A life that goes on whenever the event that it waits for happens.
+
+    `simpy.Process` without an event of its own to begin and to end; and whenever it has gone on,
+    the hall settles.
+    """
+
+    __slots__ = ("hall", "life")
+
+    def __init__(self, hall: Hall, life: Life) -> None:
+        self.hall = hall
+        self.life = life
+        event = next(life, None)
+        if event is not None and event.callbacks is not None:
+            event.callbacks.append(self.resume)
+
+    def resume(self, event: simpy.Event) -> None:
+        """What it waited for has happened."""
+        hall = self.hall
+        hall.now = hall.env.now  # type: ignore[assignment]  # whole seconds, since all delays are
+        try:
+            event = self.life.send(event.value)
+        except StopIteration:
+            pass
+        else:
+            event.callbacks.append(self.resume)  # type: ignore[union-attr]
+        if hall.touched or hall.next_round:
+            hall.settle()
 
 
 class Case:
@@ -62,12 +92,12 @@ class Case:
 
     __slots__ = ("first_step", "is_lost", "itinerary", "joins", "number", "priority", "steps_left")
 
-    def __init__(self, number: int, workload: Workload) -> None:
+    def __init__(self, number: int, priority: int, itinerary: Itinerary, first_step: int) -> None:
         self.number = number
-        self.priority = int(workload.priority[number])
-        self.itinerary = workload.itineraries[workload.itinerary[number]]
-        self.first_step = int(workload.first_step[number])
-        self.steps_left = self.itinerary.num_steps
+        self.priority = priority
+        self.itinerary = itinerary
+        self.first_step = first_step
+        self.steps_left = itinerary.num_steps
         self.joins: dict[int, int] = {}
         self.is_lost = False
 
@@ -77,7 +107,7 @@ class Case:
         if wanted == 1:
             return True
         self.joins[place] = self.joins.get(place, 0) + 1
-        return bool(self.joins[place] == wanted)
+        return self.joins[place] == wanted
 
 
 class Shift:
@@ -86,42 +116,44 @@ class Shift:
     def __init__(self, planned: PlannedShift, pool: PlannedPool) -> None:
         self.sessions = planned.sessions
         self.pool = pool
+        self.pauses = pool.pauses
         self.free = list(range(planned.first_server, planned.first_server + planned.servers))
         self.is_open = False
         self.closed_at = -1
         self.queues: list[Queue] = []
 
-    def end_of_service(self, start_at: int, service_time: int) -> int:
-        """When a service that starts now is over."""
-        if not self.pool.pauses:
-            return start_at + service_time
+    def set_open(self, is_open: bool) -> None:
+        """The clerks come or go."""
+        self.is_open = is_open
+        for queue in self.queues:
+            queue.num_open += 1 if is_open else -1
+
+    def paused_time(self, start_at: int, service_time: int) -> int:
+        """How long a service that starts now takes if it pauses while the shift is closed."""
         s = self.sessions
-        return add_open_time(s.starts, s.ends, s.open_before, start_at, service_time)
+        return add_open_time(s.starts, s.ends, s.open_before, start_at, service_time) - start_at
 
 
 class Ticket(simpy.Event):
     """A place in a queue; fires with True when served, with False when the case has to leave."""
 
+    shift: Shift
+    server: int
+
     def __init__(
         self, env: simpy.Environment, case: Case, place: int, activity: PlannedActivity, time: int
     ) -> None:
-        super().__init__(env)
+        # As simpy.Timeout does: this is made for every service, and a call less counts.
+        self.env = env
+        self.callbacks = []
         self.case = case
         self.place = place
-        self.is_in_person = activity.trip != NONE
-        self.is_lost_if_not_served = activity.is_lost_if_not_served
+        self.activity = activity
         self.service_time = time
         self.is_waiting = True
-        self.shift: Shift
-        self.server = NONE
-
-    def fire(self, delay: SimTime) -> None:
-        """Fire as served, after a delay."""
-        self._ok, self._value = True, True
-        self.env.schedule(self, delay=delay)
 
 
-Place = tuple[int, int, int, int, Ticket]
+Entry = tuple[int, int, int, int, Ticket]
 """Waiting order: priority, enqueued at, case, place in the itinerary, smallest first."""
 
 
@@ -131,52 +163,52 @@ class Queue:
     def __init__(self, shifts: list[Shift]) -> None:
         self.shifts = shifts
         self.first_pool = shifts[0].pool
-        self.waiting: list[Place] = []
+        self.num_open = 0
+        """How many of its shifts are at work."""
+        self.is_alone = True
+        """No other queue asks for these shifts."""
+        self.waiting: list[Entry] = []
         for shift in shifts:
             shift.queues.append(self)
+            for queue in shift.queues:
+                queue.is_alone = len(shift.queues) == 1 and queue.is_alone
 
-    @property
-    def is_open(self) -> bool:
-        """Whether any of its clerks is at work."""
-        return any(shift.is_open for shift in self.shifts)
-
-    def next_match(self) -> tuple[Place, Shift] | None:
+    def next_match(self) -> tuple[Entry, Shift] | None:
         """Who is served next, and by which shift; None if nobody can be."""
-        while self.waiting and not self.waiting[0][-1].is_waiting:
-            heapq.heappop(self.waiting)
-        if not self.waiting:
+        waiting = self.waiting
+        while waiting and not waiting[0][4].is_waiting:
+            heapq.heappop(waiting)
+        if not waiting:
             return None
         for shift in self.shifts:
-            if shift.is_open and shift.free:
-                return self.waiting[0], shift
-        return self._overtime_match()
+            if shift.free and shift.is_open:
+                return waiting[0], shift
+        return None if self.num_open else self._overtime_match()
 
-    def _overtime_match(self) -> tuple[Place, Shift] | None:
+    def _overtime_match(self) -> tuple[Entry, Shift] | None:
         """Who was there before closing is served by the clerks who closed last."""
         for shift in self.shifts:
             if shift.free and shift.pool.at_closing == "serve":
                 entitled = [entry for entry in self.waiting if self.serves_late(entry, shift)]
                 if entitled:
-                    return min(entitled)[:5], shift
+                    return min(entitled), shift
         return None
 
-    def serves_late(self, entry: Place, shift: Shift) -> bool:
+    def serves_late(self, entry: Entry, shift: Shift) -> bool:
         """Whether a closed shift still serves this person."""
         _, enqueued_at, _, _, ticket = entry
         return (
             ticket.is_waiting
-            and ticket.is_in_person
+            and ticket.activity.trip != NONE
             and shift.pool.at_closing == "serve"
-            and not self.is_open
+            and not self.num_open
             and shift.closed_at == max(other.closed_at for other in self.shifts)
             and enqueued_at < shift.closed_at
         )
 
-    def remove(self, entry: Place) -> None:
-        """Take somebody out who is served."""
-        if self.waiting[0] is entry:
-            heapq.heappop(self.waiting)
-        entry[-1].is_waiting = False
+    def people(self) -> list[Entry]:
+        """Those who wait in person; papers have nobody to send away."""
+        return [e for e in self.waiting if e[4].is_waiting and e[4].activity.trip != NONE]
 
 
 class Hall:
@@ -184,16 +216,19 @@ class Hall:
 
     def __init__(self, plan: Plan, workload: Workload) -> None:
         self.env = simpy.Environment()
+        self.now = 0
         self.plan = plan
         self.workload = workload
-        self.rows = array("q")
+        self.rows: list[int] = []
+        self.write = self.rows.extend
+        self.written_rows: list[np.ndarray] = []
         self.round = 0
         self.shifts = [Shift(shift, plan.pools[shift.pool]) for shift in plan.shifts]
         self.queues = [
             Queue([self.shifts[shift] for shift in plan.shifts_of_queue(queue)])
             for queue in range(len(plan.queues))
         ]
-        self.touched: set[Queue] = set()
+        self.touched: list[Queue] = []
         self.next_round: list[simpy.Event] = []
         self.is_settling = False
         # Lists, not arrays: the loop reads single values.
@@ -201,13 +236,8 @@ class Hall:
         self.step_time = workload.step_time.tolist()
         self.step_patience = workload.step_patience.tolist()
         for shift in self.shifts:
-            self.env.process(self.keep_hours(shift))
-        self.env.process(self.let_arrive())
-
-    @property
-    def now(self) -> int:
-        """The instant, in whole seconds."""
-        return int(self.env.now)
+            Process(self, self.keep_hours(shift))
+        Process(self, self.let_arrive())
 
     # -- processes --------------------------------------------------------------------------------
 
@@ -216,89 +246,96 @@ class Hall:
         for opens_at, closes_at in zip(
             shift.sessions.starts.tolist(), shift.sessions.ends.tolist(), strict=True
         ):
-            yield self.env.timeout(opens_at - self.env.now)
-            shift.is_open = True
-            self.touched.update(shift.queues)
-            self.settle()
-            yield self.env.timeout(closes_at - self.env.now)
-            shift.is_open = False
+            yield self.env.timeout(opens_at - self.now)
+            shift.set_open(True)
+            self.touched += shift.queues
+            yield self.env.timeout(closes_at - self.now)
+            shift.set_open(False)
             shift.closed_at = closes_at
-            self.touched.update(shift.queues)
-            self.settle()
+            self.touched += shift.queues
 
     def let_arrive(self) -> Life:
-        """Cases begin, one process for each activity that waits for no other."""
-        for number, arrives_at in enumerate(self.workload.arrived_at.tolist()):
-            if arrives_at > self.env.now:
-                yield self.env.timeout(arrives_at - self.env.now)
-            case = Case(number, self.workload)
-            self.record(Kind.ARRIVE, case, NONE)
-            for place, num_predecessors in enumerate(case.itinerary.num_predecessors):
-                if num_predecessors == 0:
-                    self.env.process(self.live_through(case, place))
+        """Cases begin, with a process for each step that waits for no other."""
+        workload = self.workload
+        cases = zip(
+            workload.arrived_at.tolist(),
+            workload.priority.tolist(),
+            workload.itinerary.tolist(),
+            workload.first_step.tolist(),
+            strict=False,
+        )
+        for number, (arrives_at, priority, itinerary, first_step) in enumerate(cases):
+            if arrives_at > self.now:
+                yield self.env.timeout(arrives_at - self.now)
+            if number % 4096 == 0:
+                self.put_away()
+            case = Case(number, priority, workload.itineraries[itinerary], first_step)
+            self.write((self.now, self.round, ARRIVE, number, NONE, NONE))
+            for place in case.itinerary.beginnings:
+                Process(self, self.live_through(case, place))
             if case.steps_left == 0:
-                self.record(Kind.DEPART, case, 0)
+                self.write((self.now, self.round, DEPART, number, 0, NONE))
 
     def live_through(self, case: Case, place: int) -> Life:
         """A case goes through a step, and from there to the end of its branch."""
+        number, itinerary, activities = case.number, case.itinerary, self.plan.activities
         while True:
             step = case.first_step + place
-            activity = self.plan.activities[self.step_activity[step]]
+            activity = activities[self.step_activity[step]]
             attempts = 0
             while True:
-                if attempts or case.itinerary.begins_trip[place]:
+                if attempts or itinerary.begins_trip[place]:
                     # Who has just arrived in the hall is there; who is called has to come.
-                    if attempts or case.itinerary.num_predecessors[place]:
-                        comes_at = self.comes_at(activity.trip, step, attempts)
-                        if comes_at == NEVER:
-                            self.settle()
-                            return
-                        yield self.until(comes_at)
-                        if case.is_lost:
-                            return
-                    self.record(Kind.COME_IN, case, place)
+                    if attempts or itinerary.num_predecessors[place]:
+                        yield self.until(self.comes_at(activity.trip, step, attempts))
+                    if case.is_lost:
+                        return
+                    self.write((self.now, self.round, COME_IN, number, place, NONE))
                 if activity.gate != NONE:
                     gate = self.plan.gates[activity.gate]
                     passes_at = pass_gate(gate.latest, gate.release, self.now)
-                    if passes_at == NEVER:
-                        self.settle()
-                        return
-                    if passes_at > self.env.now:
+                    if passes_at > self.now:
                         yield self.until(passes_at)
-                        if case.is_lost:
-                            return
-                if activity.queue == NONE:
-                    self.record(Kind.START, case, place)
-                    over_at = self.end_of_delay(activity, self.step_time[step])
-                    if over_at == NEVER:
-                        self.settle()
-                        return
-                    yield self.until(over_at)
                     if case.is_lost:
                         return
-                    self.record(Kind.COMPLETE, case, place)
+                if activity.queue == NONE:
+                    self.write((self.now, self.round, START, number, place, NONE))
+                    yield self.until(self.end_of_delay(activity, self.step_time[step]))
+                    if case.is_lost:
+                        return
+                    self.write((self.now, self.round, COMPLETE, number, place, NONE))
                     break
                 ticket = self.enqueue(case, place, activity, step)
                 if (yield ticket):
-                    self.record(Kind.COMPLETE, case, place, ticket.server)
-                    self.release(ticket)
+                    self.write((self.now, self.round, COMPLETE, number, place, ticket.server))
+                    heapq.heappush(ticket.shift.free, ticket.server)
+                    self.touched += ticket.shift.queues
                     break
                 attempts += 1
             case.steps_left -= 1
             if case.is_lost:
-                self.settle()
                 return
-            ready = [p for p in case.itinerary.successors[place] if case.is_ready(p)]
+            ready = itinerary.successors[place]
+            if len(ready) != 1 or itinerary.num_predecessors[ready[0]] != 1:
+                ready = [p for p in ready if case.is_ready(p)]
             if not ready:
                 if case.steps_left == 0:
-                    self.record(Kind.DEPART, case, case.itinerary.num_steps)
-                self.settle()
+                    self.write((self.now, self.round, DEPART, number, itinerary.num_steps, NONE))
                 return
             for other in ready[1:]:
-                self.env.process(self.live_through(case, other))
+                Process(self, self.live_through(case, other))
             place = ready[0]
 
     # -- what a step needs ------------------------------------------------------------------------
+
+    def until(self, at: int) -> simpy.Event:
+        """The event of that instant having come; now means the next round of this instant."""
+        if at > self.now:
+            # NEVER is beyond every horizon.
+            return self.env.timeout(at - self.now)
+        event = self.env.event()
+        self.next_round.append(event)
+        return event
 
     def comes_at(self, trip: int, step: int, attempts: int) -> int:
         """When the person comes in; at each further attempt the draws are moved on."""
@@ -323,128 +360,115 @@ class Hall:
             return add_open_time(s.starts, s.ends, s.open_before, self.now, time)
         return self.now + time
 
-    def until(self, at: int) -> simpy.Event:
-        """The event of that instant having come; now means the next round of this instant."""
-        event: simpy.Event
-        if at > self.env.now:
-            event = self.env.timeout(at - self.env.now)
-        else:
-            event = self.env.event()
-            self.next_round.append(event)
-        self.settle()
-        return event
-
     def enqueue(self, case: Case, place: int, activity: PlannedActivity, step: int) -> Ticket:
         """Begin to wait for a server."""
         ticket = Ticket(self.env, case, place, activity, self.step_time[step])
         priority = case.priority if activity.priority is None else activity.priority
         queue = self.queues[activity.queue]
-        entry = (priority, self.now, case.number, place, ticket)
-        heapq.heappush(queue.waiting, entry)
-        self.record(Kind.ENQUEUE, case, place)
-        self.touched.add(queue)
-        patience = self.step_patience[step]
-        if patience != NEVER:
-            over = self.until(self.env.now + patience)
-            assert over.callbacks is not None
-            over.callbacks.append(lambda _: self.renege(ticket))
-        self.settle()
+        heapq.heappush(queue.waiting, (priority, self.now, case.number, place, ticket))
+        self.write((self.now, self.round, ENQUEUE, case.number, place, NONE))
+        self.touched.append(queue)
+        if self.step_patience[step] != NEVER:
+            Process(self, self.lose_patience(ticket, self.step_patience[step]))
         return ticket
 
-    def release(self, ticket: Ticket) -> None:
-        """The server is free."""
-        heapq.heappush(ticket.shift.free, ticket.server)
-        self.touched.update(ticket.shift.queues)
-
-    def renege(self, ticket: Ticket) -> None:
-        """Patience is over: whoever still waits leaves."""
+    def lose_patience(self, ticket: Ticket, patience: int) -> Life:
+        """Whoever still waits after this time leaves."""
+        yield self.until(self.now + patience)
         if ticket.is_waiting:
-            self.leave(ticket, Kind.RENEGE)
+            self.leave(ticket, RENEGE)
 
     def leave(self, ticket: Ticket, kind: Kind) -> None:
         """Somebody goes unserved, to come back or for good."""
+        case = ticket.case
         ticket.is_waiting = False
-        self.record(kind, ticket.case, ticket.place)
-        if ticket.is_lost_if_not_served:
-            self.lose(ticket.case)
-        else:
+        self.write((self.now, self.round, kind, case.number, ticket.place, NONE))
+        if not ticket.activity.is_lost_if_not_served:
             ticket.succeed(False)
-
-    def lose(self, case: Case) -> None:
-        """A case leaves for good; what it waits for elsewhere is given up."""
-        if case.is_lost:
-            return
-        case.is_lost = True
-        self.record(Kind.LOSE, case, case.itinerary.num_steps)
-        for queue in self.queues:
-            for *_, ticket in queue.waiting:
-                if ticket.case is case:
-                    ticket.is_waiting = False
+        elif not case.is_lost:
+            case.is_lost = True
+            place = case.itinerary.num_steps
+            self.write((self.now, self.round, LOSE, case.number, place, NONE))
+            # What the case waits for elsewhere is given up.
+            for queue in self.queues:
+                for *_, other in queue.waiting:
+                    if other.case is case:
+                        other.is_waiting = False
 
     # -- settling an instant ----------------------------------------------------------------------
 
     def settle(self) -> None:
         """Hand out servers: now if nothing else happens at this instant, else after all has."""
-        if not self.touched and not self.next_round:
-            return
-        if self.env.peek() > self.env.now:
+        if self.env.peek() > self.now:
             self.hand_out()
         elif not self.is_settling:
             self.is_settling = True
-            event = simpy.Event(self.env)
+            event = self.env.event()
             event._ok, event._value = True, None
-            event.callbacks.append(lambda _: self.hand_out())
+            event.callbacks.append(self.hand_out)
             self.env.schedule(event, AFTER_ALL)
 
-    def hand_out(self) -> None:
+    def hand_out(self, _: simpy.Event | None = None) -> None:
         """Free servers take the first they may serve; then those leave who cannot stay."""
         self.is_settling = False
-        touched, self.touched = self.touched, set()
-        while True:
-            matches = [(match, queue) for queue in touched if (match := queue.next_match())]
-            if not matches:
-                break
-            (entry, shift), queue = min(matches, key=lambda pair: pair[0][0][:4])
-            self.start(queue, entry, shift)
+        touched, self.touched = self.touched, []
+        rivals = []
         for queue in touched:
-            if queue.first_pool.sends_away:
+            if queue.is_alone and queue.num_open:
+                for shift in queue.shifts:
+                    while shift.free and queue.waiting and shift.is_open:
+                        self.start(heapq.heappop(queue.waiting), shift)
+            elif queue.waiting:
+                rivals.append(queue)
+        while matches := [(m, queue) for queue in rivals if (m := queue.next_match())]:
+            # Of those who compete for the same servers, the first in the waiting order.
+            (entry, shift), queue = min(matches, key=lambda found: found[0][0])
+            queue.waiting.remove(entry)
+            heapq.heapify(queue.waiting)
+            self.start(entry, shift)
+        for queue in touched:
+            if queue.waiting and (not queue.num_open or queue.first_pool.room is not None):
                 self.send_away(queue)
         self.round += 1
-        waiting, self.next_round = self.next_round, []
-        for event in waiting:
-            event.succeed()
+        if self.next_round:
+            for event in self.next_round:
+                event.succeed()
+            self.next_round = []
 
-    def start(self, queue: Queue, entry: Place, shift: Shift) -> None:
-        """A server begins with a case."""
-        ticket = entry[-1]
-        queue.remove(entry)
-        ticket.shift = shift
-        ticket.server = heapq.heappop(shift.free)
-        self.record(Kind.START, ticket.case, ticket.place, ticket.server)
-        over_at = shift.end_of_service(self.now, ticket.service_time)
-        if over_at != NEVER:
-            ticket.fire(over_at - self.env.now)
+    def start(self, entry: Entry, shift: Shift) -> None:
+        """A server begins with a case, unless it has left."""
+        _, _, number, place, ticket = entry
+        if ticket.is_waiting:
+            ticket.is_waiting = False
+            ticket.shift = shift
+            ticket.server = heapq.heappop(shift.free)
+            self.write((self.now, self.round, START, number, place, ticket.server))
+            time = ticket.service_time
+            if shift.pauses:
+                time = shift.paused_time(self.now, time)
+            ticket._ok = ticket._value = True
+            self.env.schedule(ticket, NORMAL, time)
 
     def send_away(self, queue: Queue) -> None:
         """People leave a closed pool, and a room that is too full."""
         pool = queue.first_pool
-        if pool.at_closing != "wait" and not queue.is_open:
-            for entry in sorted(queue.waiting):
-                ticket = entry[-1]
-                stays = any(queue.serves_late(entry, shift) for shift in queue.shifts)
-                if ticket.is_waiting and ticket.is_in_person and not stays:
-                    self.leave(ticket, Kind.TURN_AWAY)
+        if pool.at_closing != "wait" and not queue.num_open:
+            for entry in queue.people():
+                if not any(queue.serves_late(entry, shift) for shift in queue.shifts):
+                    self.leave(entry[4], TURN_AWAY)
         if pool.room is not None:
-            people = sorted(
-                entry[1:]
-                for other in self.queues
-                if other.first_pool is pool
-                for entry in other.waiting
-                if entry[-1].is_waiting and entry[-1].is_in_person
-            )
-            for *_, ticket in people[pool.room :]:
-                self.leave(ticket, Kind.TURN_AWAY)
+            people = [e[1:] for q in self.queues if q.first_pool is pool for e in q.people()]
+            for *_, ticket in sorted(people)[pool.room :]:
+                self.leave(ticket, TURN_AWAY)
 
-    def record(self, kind: Kind, case: Case, place: int, server: int = NONE) -> None:
-        """Write down what happens."""
-        self.rows.extend((self.now, self.round, kind, case.number, place, server))
+    # -- what is written down ---------------------------------------------------------------------
+
+    def put_away(self) -> None:
+        """Move the rows written so far into an array: a tenth of the memory."""
+        self.written_rows.append(np.array(self.rows, dtype=np.int64).reshape(-1, 6))
+        self.rows.clear()
+
+    def written(self) -> np.ndarray:
+        """Every row: at, round, kind, case, place, server."""
+        self.put_away()
+        return np.concatenate(self.written_rows)

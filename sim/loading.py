@@ -1,0 +1,334 @@
+"""Scenario files to and from `Scenario`: what a file builds on, reforms, settings, all problems.
+
+A file may name another that it `extends` and a list of `reforms`; neither is part of the scenario.
+The order in which they count, later ones over earlier ones:
+
+    extends · its own reforms · the file itself · reforms given beside it · settings (`--set`)
+
+each a JSON merge patch over what came before. When a patch leaves an activity out, the gap closes:
+what came after it comes after what it came after.
+
+Reading YAML belongs to `documents`, CSV files to `recordings`, and what is wrong with the values to
+`scenario`, `model_errors` and `validation`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+
+from sim import schema, validation
+from sim.documents import from_plain, parse_setting, read_document
+from sim.errors import Mark, Problem, ScenarioError
+from sim.fields import Date, Model, OptionalLabel
+from sim.model_errors import model_problems, problem_at
+from sim.recordings import first_of_file, inline_recordings
+from sim.resolved import Provenance, provenance_of, resolved_text
+from sim.scenario import Scenario
+from sim.tree import ListNode, MapNode, Node, Scalar, child, find, merge, plain
+
+EXTENDS: Final = "extends"
+REFORMS: Final = "reforms"
+ROOT_NAME: Final = "scenarios"
+"""A folder of this name is the root of every scenario below it."""
+
+_Model = TypeVar("_Model", bound=Model)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A scenario, and the tree that it was made from: where each value stands and is from."""
+
+    name: str
+    """Name of the file, without its ending."""
+    path: Path
+    scenario: Scenario
+    tree: MapNode
+    """Everything merged, CSV files in the place of their names."""
+
+
+class Reform(Model):
+    """A named change to a scenario, in a file of its own."""
+
+    reform: str
+    """Its name."""
+    label: OptionalLabel = None
+    """What people read."""
+    effective: Date | None = None
+    """Since when it holds."""
+    changes: dict[str, Any]
+    """What becomes different: a piece of a scenario; null removes."""
+
+
+def load(
+    path: str | Path, settings: Sequence[str] = (), reforms: Sequence[str | Path] = ()
+) -> Scenario:
+    """The scenario in a file; see `load_document`."""
+    return load_document(path, settings, reforms).scenario
+
+
+def load_document(
+    path: str | Path, settings: Sequence[str] = (), reforms: Sequence[str | Path] = ()
+) -> Loaded:
+    """The scenario in a file, and where each of its values is from.
+
+    settings  such as `pools.windows.shifts.day.servers=4`.
+    reforms   files that change the scenario after its own.
+
+    Raises ScenarioError with every problem that was found.
+    """
+    path = Path(path)
+    files = _Files(path)
+    patches = files.patches(path)
+    patches += [files.changes(Path(reform), root_of(Path(reform))) for reform in reforms]
+    patches += [files.setting(text) for text in settings]
+    files.raise_problems()
+    tree = replace(patches[0], entries={}, key_marks={}, mark=Mark(str(path), 1, 1))
+    for patch in patches:
+        tree = files.merged(tree, patch)
+    files.raise_problems()
+    tree = inline_recordings(tree, files.beside)
+    return Loaded(path.stem, path, _scenario_of(tree), tree)
+
+
+def scenario_from(data: Mapping[str, Any]) -> Scenario:
+    """The scenario in Python dicts, lists and scalars, through the checks that a file goes through.
+
+    Raises ScenarioError; its problems have paths but no lines.
+    """
+    mark = Mark("data")
+    try:
+        tree = from_plain(data, mark, None)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ScenarioError([Problem(mark, "", str(error))]) from None
+    if not isinstance(tree, MapNode):
+        raise ScenarioError([Problem(mark, "", "a map is wanted")])
+    return _scenario_of(tree)
+
+
+def resolved_yaml(loaded: Loaded) -> str:
+    """The whole scenario as YAML: every value explicit, with where it is from behind it.
+
+    It needs no other file, and loads as an equal scenario.
+    """
+    return resolved_text(loaded.scenario, loaded.tree)
+
+
+def provenance(loaded: Loaded) -> list[Provenance]:
+    """Every number of a scenario file, with what is said about where it is from."""
+    return provenance_of(loaded.tree)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of scenario files and reform files, for editors."""
+    return schema.file_schema(Scenario, Reform)
+
+
+def root_of(path: Path) -> Path:
+    """The folder that all files of a scenario must lie in: `scenarios` above it, or its own."""
+    folder = Path(os.path.abspath(path)).parent
+    return next((above for above in (folder, *folder.parents) if above.name == ROOT_NAME), folder)
+
+
+# Files
+
+
+@dataclass
+class _Files:
+    """Reads the files of one scenario and keeps what is wrong with them."""
+
+    first: Path
+    problems: list[Problem] = field(default_factory=list)
+    roots: dict[str, Path] = field(default_factory=dict)
+    """Root folder of each file that was read."""
+
+    def raise_problems(self) -> None:
+        if self.problems:
+            raise ScenarioError(list(dict.fromkeys(self.problems)))
+
+    def read(self, path: Path, root: Path, wanted_at: Mark | None = None) -> MapNode | None:
+        """A file's tree; `wanted_at` is where another file names it."""
+        self.roots[str(path)] = root
+        try:
+            return read_document(path, root)
+        except ScenarioError as error:
+            for problem in error.problems:
+                if problem.mark.line == 0 and wanted_at is not None:
+                    problem = Problem(wanted_at, "", f"{problem.mark.file} {problem.message}")
+                self.problems.append(problem)
+            return None
+
+    def patches(
+        self, path: Path, wanted_at: Mark | None = None, chain: tuple[Path, ...] = ()
+    ) -> list[MapNode]:
+        """What a file builds on, and the file itself, in the order in which they count."""
+        root = root_of(self.first)
+        document = self.read(path, root, wanted_at)
+        if document is None:
+            return []
+        patches: list[MapNode] = []
+        base = document.entries.get(EXTENDS)
+        chain = (*chain, path)
+        if base is not None:
+            name = self.file_name(base, EXTENDS)
+            below = name and self.path_beside(document, name)
+            if below and _is_among(below, chain):
+                names = " -> ".join(map(str, (*chain, below)))
+                self.problems.append(Problem(base.mark, EXTENDS, f"files go round: {names}"))
+            elif below:
+                patches += self.patches(below, base.mark, chain)
+        reforms = document.entries.get(REFORMS)
+        if reforms is not None and not isinstance(reforms, ListNode):
+            self.problems.append(Problem(reforms.mark, REFORMS, "a list of files is wanted"))
+        for reform in reforms.items if isinstance(reforms, ListNode) else ():
+            if name := self.file_name(reform, REFORMS):
+                patches.append(self.changes(self.path_beside(document, name), root, reform.mark))
+        return [*patches, _without(document, (EXTENDS, REFORMS))]
+
+    def changes(self, path: Path, root: Path, wanted_at: Mark | None = None) -> MapNode:
+        """What a reform changes; an empty map if its file is wrong."""
+        document = self.read(path, root, wanted_at)
+        if document is not None:
+            problems = _problems_of(Reform, document)[1]
+            changes = document.entries.get("changes")
+            if isinstance(changes, MapNode) and not problems:
+                return changes
+            self.problems += problems
+        return MapNode({}, {}, wanted_at or Mark(str(path)))
+
+    def setting(self, text: str) -> MapNode:
+        """The patch that an option stands for."""
+        try:
+            return parse_setting(text)
+        except ScenarioError as error:
+            self.problems += error.problems
+            return MapNode({}, {}, Mark("--set"))
+
+    def merged(self, tree: MapNode, patch: MapNode) -> MapNode:
+        """The tree with a patch and its gaps closed; without it if it does not fit."""
+        try:
+            return close_gaps(tree, merge(tree, patch))
+        except ScenarioError as error:
+            self.problems += error.problems
+            return tree
+
+    def file_name(self, node: Node, key: str) -> str | None:
+        if isinstance(node, Scalar) and isinstance(node.value, str) and node.value:
+            return node.value
+        self.problems.append(Problem(node.mark, key, "the name of a file is wanted"))
+        return None
+
+    def path_beside(self, document: MapNode, name: str) -> Path:
+        return self.beside(document.mark, name)[0]
+
+    def beside(self, mark: Mark, name: str) -> tuple[Path, Path]:
+        """The path of a file named at a mark, relative to the file of that mark; and its root."""
+        file = mark.file if mark.file in self.roots else str(self.first)
+        return Path(os.path.normpath(Path(file).parent / name)), self.roots[file]
+
+
+def _is_among(path: Path, chain: Sequence[Path]) -> bool:
+    return os.path.realpath(path) in map(os.path.realpath, chain)
+
+
+def _without(node: MapNode, keys: Sequence[str]) -> MapNode:
+    entries = {key: below for key, below in node.entries.items() if key not in keys}
+    marks = {key: mark for key, mark in node.key_marks.items() if key not in keys}
+    return replace(node, entries=entries, key_marks=marks)
+
+
+# Activities that were left out
+
+
+def close_gaps(before: MapNode, after: MapNode) -> MapNode:
+    """`after` with each `after` of an activity that is gone since `before` leading past it."""
+    for name in _keys(find(before, ["case_types"])):
+        path = ["case_types", name, "activities"]
+        old, new = find(before, path), find(after, path)
+        if isinstance(old, MapNode) and isinstance(new, MapNode):
+            gone = {key: node for key, node in old.entries.items() if key not in new.entries}
+            if gone:
+                closed = {key: _close(node, gone) for key, node in new.entries.items()}
+                after = _put(after, path, replace(new, entries=closed))
+    return after
+
+
+def _close(activity: Node, gone: Mapping[str, Node]) -> Node:
+    waits_for = child(activity, "after")
+    names = list(_names(waits_for))
+    if waits_for is None or not any(name.value in gone for name in names):
+        return activity
+    kept: dict[object, Node] = {}
+    for name in names:
+        for other in _past(name, gone, frozenset()):
+            kept.setdefault(other.value, other)
+    assert isinstance(activity, MapNode)
+    closed = ListNode(tuple(kept.values()), waits_for.mark, waits_for.source)
+    return replace(activity, entries={**activity.entries, "after": closed})
+
+
+def _past(name: Scalar, gone: Mapping[str, Node], seen: frozenset[object]) -> Iterator[Scalar]:
+    """An activity, or if it is gone what it came after."""
+    if not isinstance(name.value, str) or name.value not in gone:
+        yield name
+    elif name.value not in seen:  # a circle among those that are gone leads nowhere
+        for before in _names(child(gone[name.value], "after")):
+            yield from _past(before, gone, seen | {name.value})
+
+
+def _names(node: Node | None) -> Iterator[Scalar]:
+    """The names in a list, or the one that stands without brackets."""
+    for item in node.items if isinstance(node, ListNode) else (node,):
+        if isinstance(item, Scalar):
+            yield item
+
+
+def _keys(node: Node | None) -> Sequence[str]:
+    return tuple(node.entries) if isinstance(node, MapNode) else ()
+
+
+def _put(tree: MapNode, path: Sequence[str], node: MapNode) -> MapNode:
+    first, *rest = path
+    below = tree.entries[first]
+    if rest:
+        assert isinstance(below, MapNode)
+        node = _put(below, rest, node)
+    return replace(tree, entries={**tree.entries, first: node})
+
+
+# From tree to scenario
+
+
+def _scenario_of(tree: MapNode) -> Scenario:
+    scenario, problems = _problems_of(Scenario, tree)
+    if scenario is not None and not problems:
+        problems = [problem_at(tree, path, message) for path, message in validation.check(scenario)]
+    if problems or scenario is None:
+        raise ScenarioError(_in_order(problems))
+    return scenario
+
+
+def _problems_of(model: type[_Model], tree: MapNode) -> tuple[_Model | None, list[Problem]]:
+    try:
+        return model.model_validate(plain(tree)), []
+    except ValidationError as error:
+        return None, model_problems(error, tree, model.model_json_schema())
+
+
+def _in_order(problems: Sequence[Problem]) -> list[Problem]:
+    """Problems file by file and line by line; those of a recording's rows cut short."""
+    files = list(dict.fromkeys(problem.mark.file for problem in problems))
+    by_list: dict[str, list[Problem]] = {}
+    for problem in sorted(problems, key=lambda p: (files.index(p.mark.file), p.mark)):
+        place = problem.path.rpartition("[")[0] if ".recorded" in problem.path else problem.path
+        by_list.setdefault(place, []).append(problem)
+    return [
+        problem
+        for place, found in by_list.items()
+        for problem in (first_of_file(found) if ".recorded" in place else found)
+    ]

@@ -1,0 +1,164 @@
+"""Offered load: how much work comes to each pool, and how much it can do.
+
+The load of a pool is the work that is expected to arrive over the measured horizon divided by the
+time that its servers are on shift, both in hours. At 1 and above the queue grows for as long as the
+hall is open.
+
+Expectations are exact for what a plan says by chance: attributes, returns and service times. What
+depends on waiting is left out: people who leave or are turned away take their work with them.
+The work of a list of pools is spread over them in proportion to their time on shift.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim.plan import NONE, CumulativeRate, Plan, PlannedCaseType, compile_plan
+from sim.scenario import Scenario
+from sim.timeline import HOUR
+
+
+@dataclass(frozen=True)
+class PoolLoad:
+    """Work and time on shift of one pool over the measured horizon."""
+
+    pool: str
+    server_hours: float
+    """Hours on shift, added up over its servers."""
+    work_hours: float
+    """Expected hours of service that arrive."""
+
+    @property
+    def load(self) -> float:
+        """Work divided by time on shift; infinite for work without servers."""
+        if self.server_hours > 0:
+            return self.work_hours / self.server_hours
+        return math.inf if self.work_hours > 0 else 0.0
+
+
+def offered_load(hall: Plan | Scenario) -> list[PoolLoad]:
+    """The load of each pool, in the order of the file."""
+    plan = hall if isinstance(hall, Plan) else compile_plan(hall)
+    on_shift = [0.0] * len(plan.pools)
+    for shift in plan.shifts:
+        openness = shift.sessions.step_function()
+        seconds = openness.integral(plan.end_at) - openness.integral(plan.measured_from_at)
+        on_shift[shift.pool] += shift.servers * int(seconds) / HOUR
+    work = [0.0] * len(plan.pools)
+    for number, num_visits in enumerate(expected_visits(plan, plan.measured_from_at)):
+        activity = plan.activities[number]
+        if activity.queue == NONE or activity.service is None:
+            continue
+        pools = plan.queues[activity.queue]
+        hours = num_visits * activity.service.mean / HOUR
+        total = sum(on_shift[pool] for pool in pools)
+        for pool in pools:
+            work[pool] += hours * (on_shift[pool] / total if total > 0 else 1 / len(pools))
+    return [
+        PoolLoad(pool.name, on_shift[i], work[i]) for i, pool in enumerate(plan.pools)
+    ]
+
+
+def expected_visits(plan: Plan, from_at: int = 0) -> list[float]:
+    """How often each activity of the hall is expected, for cases that arrive from an instant on."""
+    return [
+        sum(
+            num_cases * _visits(plan, case_type, activity, values)
+            for values, num_cases in _groups(case_type, _deciding(case_type, activity), from_at)
+        )
+        for case_type in plan.case_types
+        for activity in range(case_type.process.num_activities)
+    ]
+
+
+def expected_cases(case_type: PlannedCaseType, from_at: int = 0) -> float:
+    """How many cases of a type are expected to arrive from an instant on."""
+    return sum(num_cases for _, num_cases in _groups(case_type, set(), from_at))
+
+
+def _deciding(case_type: PlannedCaseType, activity: int) -> set[int]:
+    """The attributes on which the number of visits to an activity depends."""
+    ends = (loop.end for loop in case_type.process.enclosing(activity))
+    return {column for a in (activity, *ends) for column, _ in case_type.conditions[a]}
+
+
+def _visits(
+    plan: Plan, case_type: PlannedCaseType, activity: int, values: Mapping[int, int]
+) -> float:
+    """Expected visits of a case with these values to an activity.
+
+    A loop that is entered once is gone through 1 / (1 - p) times, where p is the chance of being
+    sent back; one that lies in another is entered once in each pass of the outer one.
+    """
+    if not _is_present(case_type, activity, values):
+        return 0.0
+    passes = [1.0]
+    for loop in case_type.process.enclosing(activity):
+        again = plan.activities[case_type.first_activity + loop.end].again
+        sent_back = again if _is_present(case_type, loop.end, values) else 0.0
+        passes.append(1 / (1 - sent_back))
+    visits = math.prod(passes)
+    match case_type.process.passes[activity]:
+        case "first":
+            return visits / passes[-1]
+        case "later":
+            return visits - visits / passes[-1]
+        case _:
+            return visits
+
+
+def _is_present(case_type: PlannedCaseType, activity: int, values: Mapping[int, int]) -> bool:
+    conditions = case_type.conditions[activity]
+    return all(values[column] in wanted for column, wanted in conditions)
+
+
+def _groups(
+    case_type: PlannedCaseType, columns: set[int], from_at: int
+) -> Iterator[tuple[dict[int, int], float]]:
+    """Cases with the same values of some attributes, and how many are expected."""
+    arrivals = case_type.arrivals
+    if arrivals.by_attribute != NONE:
+        columns = columns | {arrivals.by_attribute}
+    drawn = sorted(columns - arrivals.recorded_attributes.keys())
+    shares = [case_type.attributes[column][2] for column in drawn]
+    for recorded, num_cases in _recorded_groups(case_type, columns, from_at):
+        for choice in itertools.product(*(range(len(share)) for share in shares)):
+            values = {**recorded, **dict(zip(drawn, choice, strict=True))}
+            share = math.prod(float(s[i]) for s, i in zip(shares, choice, strict=True))
+            if arrivals.rates:
+                rate = values[arrivals.by_attribute] if arrivals.by_attribute != NONE else 0
+                num_cases = _expected_from(arrivals.rates[rate], from_at)
+            yield values, num_cases * share * _mean(arrivals.batch_sizes, arrivals.batch_shares)
+
+
+def _recorded_groups(
+    case_type: PlannedCaseType, columns: set[int], from_at: int
+) -> Sequence[tuple[dict[int, int], float]]:
+    """Instants that are known, by what is recorded with them."""
+    arrivals = case_type.arrivals
+    known = [column for column in sorted(columns) if column in arrivals.recorded_attributes]
+    kept = arrivals.instants >= from_at
+    if not known:
+        return [({}, float(kept.sum()))]
+    table = np.stack([arrivals.recorded_attributes[column][kept] for column in known], axis=1)
+    rows, counts = np.unique(table, axis=0, return_counts=True)
+    return [
+        (dict(zip(known, row, strict=True)), float(count))
+        for row, count in zip(rows.tolist(), counts, strict=True)
+    ]
+
+
+def _expected_from(rate: CumulativeRate, from_at: int) -> float:
+    """Expected arrivals at or after an instant."""
+    lengths = np.maximum(rate.ends - rate.starts, 1)
+    left = np.clip((rate.ends - from_at) / lengths, 0, 1)
+    return float((np.diff(rate.before) * left).sum())
+
+
+def _mean(values: np.ndarray, shares: np.ndarray) -> float:
+    return float((values * shares).sum())

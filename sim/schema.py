@@ -1,0 +1,93 @@
+"""The JSON Schema of scenario files and reform files, from which editors complete and explain.
+
+It says what the models say, and three things that the models do not know: what a file builds on,
+that every map may say where its numbers are from, and that null removes what came before. Nothing
+is required, since any piece may come from the file that another extends: the loader says what is
+missing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from sim.documents import SOURCE_KEY, SOURCE_WORDS
+
+_SOURCE: Final[dict[str, Any]] = {
+    "type": "string",
+    "pattern": rf"^({'|'.join(SOURCE_WORDS)})\b",
+    "description": "Where the numbers of this map and below are from: "
+    "stated, derived, calibrated or assumed, and by whom.",
+}
+_ABOUT: Final[tuple[str, ...]] = ("description", "default")
+_ABOVE: Final[dict[str, Any]] = {
+    "extends": {
+        "type": "string",
+        "description": "File that this one builds on, relative to this file.",
+    },
+    "reforms": {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "Files of changes, applied in order before this file's own keys.",
+    },
+}
+
+
+def file_schema(scenario: type[BaseModel], reform: type[BaseModel]) -> dict[str, Any]:
+    """The schema of a file that is either a scenario or a reform."""
+    scenario_schema = scenario.model_json_schema(by_alias=True)
+    reform_schema = reform.model_json_schema(by_alias=True)
+    definitions = {**reform_schema.pop("$defs", {}), **scenario_schema.pop("$defs")}
+    reform_schema["properties"]["changes"] |= {"$ref": "#/$defs/Changes"}
+    for key in ("type", "additionalProperties"):
+        reform_schema["properties"]["changes"].pop(key, None)
+    changes = scenario_schema | {"title": "Changes"}
+    whole = scenario_schema | {"properties": {**_ABOVE, **scenario_schema["properties"]}}
+    definitions |= {"Scenario": whole, "Changes": changes, "Reform": reform_schema}
+    return {
+        "title": "A scenario of a service hall, or a reform",
+        "anyOf": [{"$ref": "#/$defs/Scenario"}, {"$ref": "#/$defs/Reform"}],
+        "$defs": {name: _as_patch(piece) for name, piece in sorted(definitions.items())},
+    }
+
+
+def schema_text(schema: Mapping[str, Any]) -> str:
+    """The schema as it stands in its file."""
+    return json.dumps(schema, ensure_ascii=False, indent=2) + "\n"
+
+
+def _as_patch(piece: Any) -> Any:
+    """A piece of the schema in which maps have sources, null removes and nothing is required."""
+    if isinstance(piece, list):
+        return [_as_patch(item) for item in piece]
+    if not isinstance(piece, dict):
+        return piece
+    changed = {key: _as_patch(below) for key, below in piece.items()}
+    if isinstance(piece.get("title"), str):  # pydantic's: the name once more
+        del changed["title"]
+    if piece.get("type") != "object":
+        return changed
+    for key in ("required", "minProperties", "default", "propertyNames"):
+        changed.pop(key, None)
+    # The loader knows what a name is; editors would not take Chinese letters for letters.
+    for below in changed.pop("patternProperties", {}).values():
+        changed["additionalProperties"] = below
+    properties = changed.get("properties", {})
+    changed["properties"] = {key: _or_null(p) for key, p in properties.items()}
+    changed["properties"][SOURCE_KEY] = _SOURCE
+    if isinstance(below := changed.get("additionalProperties"), dict):
+        changed["additionalProperties"] = _or_null(below)
+    return changed
+
+
+def _or_null(piece: dict[str, Any]) -> dict[str, Any]:
+    """What may stand there, or null."""
+    if {"type": "null"} in piece.get("anyOf", ()):
+        return piece
+    about = {key: piece[key] for key in _ABOUT if key in piece}
+    rest = {key: below for key, below in piece.items() if key not in about}
+    options = rest["anyOf"] if list(rest) == ["anyOf"] else [rest]
+    return {**about, "anyOf": [*options, {"type": "null"}]}
