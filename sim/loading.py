@@ -26,7 +26,8 @@ from sim import schema, validation
 from sim.documents import from_plain, parse_setting, read_document
 from sim.errors import Mark, Problem, ScenarioError
 from sim.fields import Date, Model, OptionalLabel
-from sim.model_errors import model_problems, problem_at
+from sim.model_errors import KEY_PART, existing, model_of_the_rest, model_problems, problem_at
+from sim.name_checks import check_names
 from sim.recordings import first_of_file, inline_recordings
 from sim.resolved import Provenance, provenance_of, resolved_text
 from sim.scenario import Scenario
@@ -36,6 +37,13 @@ EXTENDS: Final = "extends"
 REFORMS: Final = "reforms"
 ROOT_NAME: Final = "scenarios"
 """A folder of this name is the root of every scenario below it."""
+
+_STAND_INS: Final = {
+    "hours": {"stand_in": []},
+    "working_hours": "stand_in",
+    "horizon": {"from": "2015-01-01", "to": "2015-01-01"},
+}
+"""For what every scenario needs, so that the rest can be looked at without it."""
 
 _Model = TypeVar("_Model", bound=Model)
 
@@ -306,8 +314,11 @@ def _put(tree: MapNode, path: Sequence[str], node: MapNode) -> MapNode:
 
 def _scenario_of(tree: MapNode) -> Scenario:
     scenario, problems = _problems_of(Scenario, tree)
-    if scenario is not None and not problems:
-        problems = [problem_at(tree, path, message) for path, message in validation.check(scenario)]
+    if scenario is None:
+        problems += _strange_names(tree)
+    else:
+        findings = validation.check(scenario)
+        problems = [problem_at(tree, path, message) for path, message in findings]
     if problems or scenario is None:
         raise ScenarioError(_in_order(problems))
     return scenario
@@ -317,7 +328,40 @@ def _problems_of(model: type[_Model], tree: MapNode) -> tuple[_Model | None, lis
     try:
         return model.model_validate(plain(tree)), []
     except ValidationError as error:
-        return None, model_problems(error, tree, model.model_json_schema())
+        keys = schema.ABOVE if model is Scenario else {}
+        return None, model_problems(error, tree, model.model_json_schema(), keys)
+
+
+def _strange_names(tree: MapNode) -> list[Problem]:
+    """Names that nothing in a file bears whose values cannot all be used.
+
+    They are looked for in what is left without those values. What was left out may bear a name
+    too, so that only names that are no key at all are reported.
+    """
+    scenario = model_of_the_rest(Scenario, tree, _STAND_INS)
+    if scenario is None:
+        return []
+    keys = set(_all_keys(tree))
+    problems = []
+    for path, message in check_names(scenario):
+        node = find(tree, existing(tree, path))
+        name = path[-2] if path[-1] == KEY_PART else plain(node) if node else None
+        if message.startswith("no ") and isinstance(name, str) and name not in keys:
+            problems.append(problem_at(tree, path, message))
+    return [problem for problem in problems if "no milestone" not in problem.message]
+
+
+def _all_keys(node: Node) -> Iterator[str]:
+    match node:
+        case MapNode():
+            yield from node.entries
+            for below in node.entries.values():
+                yield from _all_keys(below)
+        case ListNode():
+            for item in node.items:
+                yield from _all_keys(item)
+        case _:
+            return
 
 
 def _in_order(problems: Sequence[Problem]) -> list[Problem]:

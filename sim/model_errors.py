@@ -7,10 +7,10 @@ is checked.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from sim.errors import Problem
 from sim.tree import (
@@ -33,18 +33,24 @@ KEY_PART: Final = "[key]"
 """Last part of a path that means the key itself and not what stands behind it."""
 
 _MAP_WANTED: Final = frozenset({"dict_type", "model_type", "model_attributes_type"})
+_Model = TypeVar("_Model", bound=BaseModel)
 _VALUE_WANTED: Final = frozenset(
     {"string_type", "int_type", "float_type", "bool_type", "literal_error", "tuple_type"}
 )
 
 
 def model_problems(
-    error: ValidationError, tree: MapNode, schema: Mapping[str, Any]
+    error: ValidationError,
+    tree: MapNode,
+    schema: Mapping[str, Any],
+    keys_on_top: Iterable[str] = (),
 ) -> list[Problem]:
     """Everything that is wrong, in the order of the tree.
 
-    schema  the JSON Schema of the model, which knows the keys of each place.
+    schema       the JSON Schema of the model, which knows the keys of each place.
+    keys_on_top  keys of a file that the model does not have.
     """
+    schema = {**schema, "properties": {**dict.fromkeys(keys_on_top, {}), **schema["properties"]}}
     errors = error.errors(include_url=False)
     places = [existing(tree, entry["loc"]) for entry in errors]
     problems = []
@@ -77,6 +83,42 @@ def existing(tree: Node, path: KeyPath) -> tuple[str | int, ...]:
         place.append(part)
         node = below
     return tuple(place)
+
+
+def model_of_the_rest(
+    model: type[_Model], tree: MapNode, stand_ins: Mapping[str, Any]
+) -> _Model | None:
+    """The model of a tree without the values that are wrong, None if nothing is left.
+
+    stand_ins  values for keys on top that are missing or wrong.
+    """
+    data = plain(tree)
+    while True:
+        try:
+            return model.model_validate(data)
+        except ValidationError as error:
+            for entry in error.errors(include_url=False):
+                loc = entry["loc"]
+                is_missing = entry["type"] == "missing"
+                place = existing(tree, loc[:-1] if is_missing else loc)
+                while place and isinstance(place[-1], int):
+                    place = place[:-1]
+                if place:
+                    _remove(data, place)
+                elif is_missing and loc[0] in stand_ins:
+                    data[loc[0]] = stand_ins[str(loc[0])]
+                else:
+                    return None
+
+
+def _remove(data: Any, place: KeyPath) -> None:
+    """Take a value out of plain data; nothing happens if it, or what it was in, is gone."""
+    *above, key = place
+    for part in above:
+        if isinstance(data, dict) and part not in data:
+            return
+        data = data[part]
+    data.pop(key, None)
 
 
 def _is_beside_the_point(
@@ -156,6 +198,8 @@ def _message(kind: str, entry: Mapping[str, Any], node: Node) -> str:
             return f"less than {context['lt']:g} is wanted, not {found}"
         case "too_short":
             return "at least one entry is wanted"
+        case "too_long":
+            return f"at most {context['max_length']} entries are wanted"
         case _ if kind in _MAP_WANTED:
             return f"a map of 'key: value' lines is wanted, not {found}"
         case _:

@@ -59,9 +59,7 @@ def offered_load(hall: Plan | Scenario) -> list[PoolLoad]:
         total = sum(on_shift[pool] for pool in pools)
         for pool in pools:
             work[pool] += hours * (on_shift[pool] / total if total > 0 else 1 / len(pools))
-    return [
-        PoolLoad(pool.name, on_shift[i], work[i]) for i, pool in enumerate(plan.pools)
-    ]
+    return [PoolLoad(pool.name, on_shift[i], work[i]) for i, pool in enumerate(plan.pools)]
 
 
 def expected_visits(plan: Plan, from_at: int = 0) -> list[float]:
@@ -76,9 +74,9 @@ def expected_visits(plan: Plan, from_at: int = 0) -> list[float]:
     ]
 
 
-def expected_cases(case_type: PlannedCaseType, from_at: int = 0) -> float:
-    """How many cases of a type are expected to arrive from an instant on."""
-    return sum(num_cases for _, num_cases in _groups(case_type, set(), from_at))
+def num_combinations(case_type: PlannedCaseType, activity: int) -> int:
+    """How many combinations of attributes decide how often an activity is visited."""
+    return math.prod(len(case_type.attributes[c][1]) for c in _deciding(case_type, activity))
 
 
 def _deciding(case_type: PlannedCaseType, activity: int) -> set[int]:

@@ -538,7 +538,7 @@ def process_of(case_type: CaseType, trip_index: dict[str, int]) -> Process:
         again={
             i: [numbers[begin] for begin in activity.again.from_] or [i]
             for i, activity in enumerate(activities)
-            if activity.again is not None and activity.again.probability > 0
+            if activity.again is not None
         },
         trips=[trip_index[activity.trip] if activity.trip else NONE for activity in activities],
         passes=[

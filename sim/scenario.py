@@ -48,6 +48,7 @@ PASS = "pass"
 
 MAX_SERVERS = 100_000
 MAX_RATE = 1_000_000.0
+MAX_ACTIVITIES = 500
 
 
 # --- time ----------------------------------------------------------------------------------------
@@ -336,7 +337,7 @@ class CaseType(Model):
     """Drawn once for each case: {channel: {counter: 52 %, online: 48 %}}."""
     priority: Priority | dict[Name, dict[Name, Priority]] = 0
     """Place in the waiting order, smaller first; by attribute: {urgent: {yes: 0, no: 1}}."""
-    activities: Annotated[dict[Name, Activity], Field(min_length=1)]
+    activities: Annotated[dict[Name, Activity], Field(min_length=1, max_length=MAX_ACTIVITIES)]
     """What a case goes through, tied by `after`."""
 
     @model_validator(mode="after")

@@ -23,7 +23,7 @@ _SOURCE: Final[dict[str, Any]] = {
     "stated, derived, calibrated or assumed, and by whom.",
 }
 _ABOUT: Final[tuple[str, ...]] = ("description", "default")
-_ABOVE: Final[dict[str, Any]] = {
+ABOVE: Final[dict[str, Any]] = {
     "extends": {
         "type": "string",
         "description": "File that this one builds on, relative to this file.",
@@ -34,6 +34,7 @@ _ABOVE: Final[dict[str, Any]] = {
         "description": "Files of changes, applied in order before this file's own keys.",
     },
 }
+"""The keys of a file that are no part of a scenario."""
 
 
 def file_schema(scenario: type[BaseModel], reform: type[BaseModel]) -> dict[str, Any]:
@@ -45,12 +46,13 @@ def file_schema(scenario: type[BaseModel], reform: type[BaseModel]) -> dict[str,
     for key in ("type", "additionalProperties"):
         reform_schema["properties"]["changes"].pop(key, None)
     changes = scenario_schema | {"title": "Changes"}
-    whole = scenario_schema | {"properties": {**_ABOVE, **scenario_schema["properties"]}}
+    whole = scenario_schema | {"properties": {**ABOVE, **scenario_schema["properties"]}}
     definitions |= {"Scenario": whole, "Changes": changes, "Reform": reform_schema}
+    pieces = {name: _as_patch(piece) for name, piece in definitions.items()}
     return {
         "title": "A scenario of a service hall, or a reform",
         "anyOf": [{"$ref": "#/$defs/Scenario"}, {"$ref": "#/$defs/Reform"}],
-        "$defs": {name: _as_patch(piece) for name, piece in sorted(definitions.items())},
+        "$defs": dict(sorted({**pieces, "Source": _SOURCE}.items())),
     }
 
 
@@ -77,7 +79,7 @@ def _as_patch(piece: Any) -> Any:
         changed["additionalProperties"] = below
     properties = changed.get("properties", {})
     changed["properties"] = {key: _or_null(p) for key, p in properties.items()}
-    changed["properties"][SOURCE_KEY] = _SOURCE
+    changed["properties"][SOURCE_KEY] = {"$ref": "#/$defs/Source"}
     if isinstance(below := changed.get("additionalProperties"), dict):
         changed["additionalProperties"] = _or_null(below)
     return changed

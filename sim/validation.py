@@ -1,7 +1,25 @@
-"""What needs two values at once."""
+"""What needs two values of a scenario at once: names, processes, calendar and load.
+
+Each value by itself is checked by the models of `scenario`. A finding is a path and a message; the
+place in a file is found by `loading`. What one stage finds keeps later stages from running, since
+they would trip over it.
+"""
+
 from __future__ import annotations
+
+from sim.name_checks import Finding, check_names
+from sim.plan_checks import check_horizon, check_plan, check_time_laws
+from sim.process_checks import check_processes
 from sim.scenario import Scenario
 
-def check(scenario: Scenario) -> list[tuple[tuple[str | int, ...], str]]:
-    """x."""
-    return []
+
+def check(scenario: Scenario) -> list[Finding]:
+    """Everything that keeps a scenario from being simulated; none if it can be.
+
+    A path is a tuple of keys and indices, fit for `tree.locate`; one that ends with "[key]" is
+    about the key before it.
+    """
+    findings = [*check_horizon(scenario), *check_time_laws(scenario)]
+    names = list(check_names(scenario))
+    findings += names or check_processes(scenario)
+    return findings or list(check_plan(scenario))

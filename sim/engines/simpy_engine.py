@@ -19,7 +19,7 @@ once all that happens at this instant has happened.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -82,7 +82,7 @@ class Process:
         except StopIteration:
             pass
         else:
-            event.callbacks.append(self.resume)  # type: ignore[union-attr]
+            event.callbacks.append(self.resume)
         if hall.touched or hall.next_round:
             hall.settle()
 
@@ -315,7 +315,7 @@ class Hall:
             case.steps_left -= 1
             if case.is_lost:
                 return
-            ready = itinerary.successors[place]
+            ready: Sequence[int] = itinerary.successors[place]
             if len(ready) != 1 or itinerary.num_predecessors[ready[0]] != 1:
                 ready = [p for p in ready if case.is_ready(p)]
             if not ready:

@@ -1,0 +1,57 @@
+"""Distributions of times of which some have not ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sim.timeline import BoolArray
+
+FloatArray = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Lifetimes:
+    """The distribution of times of which some have not ended: the Kaplan-Meier estimate.
+
+    Without unfinished cases it is the empirical distribution. Source: Kaplan and Meier,
+    J. Am. Stat. Assoc. 53 (1958).
+    """
+
+    time: FloatArray
+    """How long each took, or has taken so far; at least 0."""
+    is_complete: BoolArray
+    values: FloatArray = field(init=False)
+    """Distinct times, ascending."""
+    shares: FloatArray = field(init=False)
+    """Share finished within each."""
+
+    def __post_init__(self) -> None:
+        values, which = np.unique(self.time, return_inverse=True)
+        ended = np.bincount(which, self.is_complete, minlength=len(values))
+        all_there = np.bincount(which, minlength=len(values))
+        at_risk = len(self.time) - np.cumsum(all_there) + all_there
+        survival = np.cumprod(1 - ended / np.maximum(at_risk, 1))
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "shares", 1 - survival)
+
+    def share_within(self, limit: float) -> float:
+        """Share finished within a limit; NaN without cases."""
+        if not len(self.values):
+            return float("nan")
+        index = int(np.searchsorted(self.values, limit, side="right")) - 1
+        return float(self.shares[index]) if index >= 0 else 0.0
+
+    def quantile(self, share: float) -> float:
+        """The smallest time within which this share is finished; NaN if that was not seen."""
+        # The tolerance keeps rounding in the product from moving a quantile to the next value.
+        reached = np.flatnonzero(self.shares >= share - 1e-12)
+        return float(self.values[reached[0]]) if len(reached) else float("nan")
+
+    def mean(self) -> float:
+        """Mean time, what is unfinished counted up to the longest time seen; NaN without cases."""
+        if not len(self.values):
+            return float("nan")
+        survival_before = np.concatenate(([1.0], 1 - self.shares[:-1]))
+        return float((np.diff(self.values, prepend=0.0) * survival_before).sum())

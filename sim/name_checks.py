@@ -1,0 +1,203 @@
+"""Names in a scenario: each must be the name of something that is there."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final
+
+from sim.metric_definitions import METRICS
+from sim.model_errors import KEY_PART
+from sim.recordings import ARRIVED_AT
+from sim.scenario import ARRIVED, DEPARTED, PASS, Activity, CaseType, Scenario
+from sim.tree import shown, suggest
+
+Path = tuple[str | int, ...]
+Finding = tuple[Path, str]
+"""Where something is wrong, and what."""
+
+PASSES: Final = ("first", "later")
+MOST_NAMES: Final = 12
+"""How many names a message lists."""
+
+
+def check_names(scenario: Scenario) -> Iterator[Finding]:
+    """Every name that names nothing, and every attribute's value that does not exist."""
+    yield from _unknown(("working_hours",), "hours", scenario.working_hours, scenario.hours)
+    for name, trip in scenario.trips.items():
+        path: Path = ("trips", name)
+        yield from _unknown((*path, "hours"), "hours", trip.hours, scenario.hours)
+        yield from _unknown((*path, "profile"), "profile", trip.profile, scenario.profiles)
+    for name, pool in scenario.pools.items():
+        for shift_name, shift in pool.shifts.items():
+            path = ("pools", name, "shifts", shift_name, "hours")
+            yield from _unknown(path, "hours", shift.hours, scenario.hours)
+    for name, case_type in scenario.case_types.items():
+        path = ("case_types", name)
+        yield from _check_arrivals(scenario, case_type, (*path, "arrivals"))
+        if isinstance(case_type.priority, dict):
+            yield from _by_attribute(case_type, case_type.priority, (*path, "priority"))
+        for activity_name, activity in case_type.activities.items():
+            here = (*path, "activities", activity_name)
+            yield from _check_activity(scenario, case_type, activity, here)
+    yield from _check_promises(scenario)
+    yield from _check_published(scenario)
+
+
+def _check_arrivals(scenario: Scenario, case_type: CaseType, path: Path) -> Iterator[Finding]:
+    arrivals = case_type.arrivals
+    yield from _unknown((*path, "hours"), "hours", arrivals.hours, scenario.hours)
+    if isinstance(arrivals.profile, dict):
+        here = (*path, "profile")
+        yield from _by_attribute(case_type, arrivals.profile, here)
+        for attribute, names in arrivals.profile.items():
+            for value, name in names.items():
+                at = (*here, attribute, value)
+                yield from _unknown(at, "profile", name, scenario.profiles)
+    else:
+        yield from _unknown((*path, "profile"), "profile", arrivals.profile, scenario.profiles)
+    if isinstance(arrivals.recorded, dict):
+        yield from _check_recorded(case_type, arrivals.recorded, (*path, "recorded"))
+
+
+def _check_recorded(
+    case_type: CaseType, columns: Mapping[str, Sequence[str]], path: Path
+) -> Iterator[Finding]:
+    if ARRIVED_AT not in columns:
+        yield path, f"no column '{ARRIVED_AT}'.{suggest(ARRIVED_AT, columns)}"
+        return
+    for number, text in enumerate(columns[ARRIVED_AT]):
+        if not _is_instant(text):
+            message = f"an instant is written '2015-12-31 09:30', not '{shown(text)}'"
+            yield (*path, ARRIVED_AT, number), message
+    for name, values in columns.items():
+        if name == ARRIVED_AT:
+            continue
+        here = (*path, name)
+        if name not in case_type.attributes:
+            yield from _unknown((*here, KEY_PART), "attribute", name, case_type.attributes)
+            continue
+        if len(values) != len(columns[ARRIVED_AT]):
+            yield here, f"{len(columns[ARRIVED_AT])} values are wanted, found {len(values)}"
+        for number, value in enumerate(values):
+            yield from _unknown((*here, number), "value", value, case_type.attributes[name])
+
+
+def _is_instant(text: str) -> bool:
+    try:
+        return dt.datetime.fromisoformat(text).tzinfo is None
+    except ValueError:
+        return False
+
+
+def _by_attribute(
+    case_type: CaseType, by_value: Mapping[str, Mapping[str, object]], path: Path
+) -> Iterator[Finding]:
+    """What is said for each value of an attribute must be said for all, and for no others."""
+    for attribute, entries in by_value.items():
+        here = (*path, attribute)
+        if attribute not in case_type.attributes:
+            yield from _unknown((*here, KEY_PART), "attribute", attribute, case_type.attributes)
+            continue
+        known = case_type.attributes[attribute]
+        for value in entries:
+            yield from _unknown((*here, value, KEY_PART), "value", value, known)
+        missing = [value for value in known if value not in entries]
+        if missing:
+            yield here, f"nothing is said for {_listed(missing)}"
+
+
+def _check_activity(
+    scenario: Scenario, case_type: CaseType, activity: Activity, path: Path
+) -> Iterator[Finding]:
+    yield from _all_unknown((*path, "after"), "activity", activity.after, case_type.activities)
+    yield from _all_unknown((*path, "pool"), "pool", activity.pool, scenario.pools)
+    yield from _unknown((*path, "trip"), "trip", activity.trip, scenario.trips)
+    if activity.gate is not None:
+        yield from _unknown((*path, "gate", "open"), "hours", activity.gate.open, scenario.hours)
+    if activity.again is not None:
+        here = (*path, "again", "from")
+        yield from _all_unknown(here, "activity", activity.again.from_, case_type.activities)
+    if activity.milestone in (ARRIVED, DEPARTED):
+        message = f"every case has the milestone '{activity.milestone}' already; take another name"
+        yield (*path, "milestone"), message
+    for attribute, values in activity.when.items():
+        here = (*path, "when", attribute)
+        if attribute == PASS:
+            if len(values) != 1 or values[0] not in PASSES:
+                yield here, f"first or later is wanted, not {_listed(values)}"
+        elif attribute not in case_type.attributes:
+            known = [*case_type.attributes, PASS]
+            yield from _unknown((*here, KEY_PART), "attribute", attribute, known)
+        else:
+            yield from _all_unknown(here, "value", values, case_type.attributes[attribute])
+
+
+def _check_promises(scenario: Scenario) -> Iterator[Finding]:
+    for name, promise in scenario.promises.items():
+        path = ("promises", name)
+        here = (*path, "case_types")
+        yield from _all_unknown(here, "case type", promise.case_types, scenario.case_types)
+        if promise.from_ == promise.to:
+            yield path, f"begins and ends with the same milestone '{promise.to}'"
+        for key, milestone in (("from", promise.from_), ("to", promise.to)):
+            for case_type in promise.case_types:
+                if case_type not in scenario.case_types:
+                    continue
+                known = milestones_of(scenario.case_types[case_type])
+                if milestone not in known:
+                    hint = f"no milestone '{shown(milestone)}' in case type '{case_type}'."
+                    yield (*path, key), hint + _choice("milestone", milestone, known)
+                    break
+
+
+def milestones_of(case_type: CaseType) -> list[str]:
+    """The milestones that cases of a type can have."""
+    named = [activity.milestone for activity in case_type.activities.values()]
+    return list(dict.fromkeys([ARRIVED, *(name for name in named if name), DEPARTED]))
+
+
+def _check_published(scenario: Scenario) -> Iterator[Finding]:
+    channels = [v for t in scenario.case_types.values() for v in t.attributes.get("channel", ())]
+    subjects: dict[str, Collection[str]] = {
+        "promise": scenario.promises,
+        "pool": scenario.pools,
+        "channel": dict.fromkeys(channels),
+        "case_type": scenario.case_types,
+        "hall": ("hall",),
+    }
+    for name, figure in scenario.published.items():
+        path = ("published", name)
+        if figure.metric not in METRICS:
+            yield from _unknown((*path, "metric"), "metric", figure.metric, METRICS)
+            continue
+        kind = METRICS[figure.metric].subject
+        here = (*path, "subject")
+        yield from _unknown(here, kind.replace("_", " "), figure.subject, subjects[kind])
+
+
+def _all_unknown(
+    path: Path, kind: str, names: Sequence[str], known: Collection[str]
+) -> Iterator[Finding]:
+    for number, name in enumerate(names):
+        yield from _unknown((*path, number), kind, name, known)
+        if name in names[:number]:
+            yield (*path, number), f"'{shown(name)}' is given twice"
+
+
+def _unknown(path: Path, kind: str, name: str | None, known: Collection[str]) -> Iterator[Finding]:
+    if name is not None and name not in known:
+        yield path, f"no {kind} '{shown(name)}'.{_choice(kind, name, known)}"
+
+
+def _choice(kind: str, name: str, known: Collection[str]) -> str:
+    """Which names there are, and which of them may be meant."""
+    if not known:
+        return " There are none"
+    plural = {"hours": "hours", "activity": "activities"}.get(kind, f"{kind}s").capitalize()
+    return f"{suggest(name, known)} {plural}: {_listed(list(known))}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = ", ..." if len(names) > MOST_NAMES else ""
+    return ", ".join(shown(name) for name in names[:MOST_NAMES]) + more

@@ -1,0 +1,204 @@
+"""What only the calendar shows: things that never happen, and runs that are too large."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from sim.calendars import Sessions
+from sim.distributions import LARGEST_SECONDS
+from sim.errors import CalendarError
+from sim.name_checks import Finding, Path
+from sim.offered_load import expected_visits, num_combinations
+from sim.plan import NONE, Plan, PlannedActivity, compile_plan, horizon_dates, law_of
+from sim.process_checks import MOST_COMBINATIONS
+from sim.scenario import Arrivals, Scenario
+from sim.time_laws import TimeLaw
+from sim.timeline import Duration
+
+LONGEST_YEARS: Final = 60
+MOST_STEPS: Final = 100_000_000
+"""Expected steps of all cases of a run; each takes some hundred bytes."""
+LARGEST_DRAW: Final = 1 - 2**-53
+"""The largest uniform number that numpy draws."""
+
+
+def check_time_laws(scenario: Scenario) -> Iterator[Finding]:
+    """Parameters out of range, and times that could be longer than the clock goes."""
+    for name, case_type in scenario.case_types.items():
+        for activity_name, activity in case_type.activities.items():
+            for key in ("service", "delay", "patience"):
+                law: TimeLaw | None = getattr(activity, key)
+                if law is not None:
+                    path = ("case_types", name, "activities", activity_name, key)
+                    yield from _check_time_law(law, path)
+
+
+def _check_time_law(law: TimeLaw, path: Path) -> Iterator[Finding]:
+    try:
+        distribution = law_of(law)
+    except ValueError as error:
+        yield (*path, law.family), str(error)
+        return
+    assert distribution is not None
+    longest = float(distribution.quantile(np.array([LARGEST_DRAW]))[0])
+    if not longest <= LARGEST_SECONDS:  # NaN too
+        yield path, "this could last for more than 100 years"
+
+
+def check_horizon(scenario: Scenario) -> Iterator[Finding]:
+    """A horizon that ends before it begins, is too long, or lies outside the calendar."""
+    horizon = scenario.horizon
+    try:
+        begins, first, last = horizon_dates(scenario)
+    except CalendarError as error:
+        yield ("horizon",), str(error)
+        return
+    if last < first:
+        # An end that is said in working days can only come too early if there are none.
+        is_date = not isinstance(horizon.to, Duration)
+        found = f"{last} is before {first}, the first day" if is_date else "no day is measured"
+        yield ("horizon", "to"), found
+    elif begins > first:
+        yield ("horizon", "warm_up"), f"begins on {begins}, after {first}, the first measured day"
+    elif (last - begins).days > LONGEST_YEARS * 366:
+        yield ("horizon",), f"from {begins} to {last} is longer than {LONGEST_YEARS} years"
+
+
+def check_plan(scenario: Scenario) -> Iterator[Finding]:
+    """What never happens within the horizon although something needs it."""
+    try:
+        plan = compile_plan(scenario)
+    except CalendarError as error:
+        yield ("horizon",), str(error)
+        return
+    findings = [
+        finding
+        for check in (_check_pools, _check_rooms, _check_gates, _check_trips, _check_arrivals)
+        for finding in check(plan)
+    ]
+    yield from findings or _check_size(plan)
+
+
+def _check_pools(plan: Plan) -> Iterator[Finding]:
+    reasons = {pool: reason for pool in range(len(plan.pools)) if (reason := _closed(plan, pool))}
+    reported: set[int] = set()
+    for activity in plan.activities:
+        pools = plan.queues[activity.queue] if activity.queue != NONE else ()
+        if not pools or not all(pool in reasons for pool in pools):
+            continue
+        path = _path(plan, activity)
+        if len(pools) > 1:
+            names = ", ".join(plan.pools[pool].name for pool in pools)
+            yield (*path, "pool"), f"nobody is ever on shift in any of its pools: {names}"
+        elif pools[0] not in reported:
+            reported.add(pools[0])
+            needed = f"{plan.case_types[activity.case_type].name}.{activity.name}"
+            message = f"can never open: {reasons[pools[0]]}; {needed} needs it"
+            yield ("pools", plan.pools[pools[0]].name), message
+
+
+def _closed(plan: Plan, pool: int) -> str:
+    """Why a pool never serves anyone, or nothing."""
+    shifts = [plan.shifts[shift] for shift in plan.pools[pool].shifts]
+    if any(shift.servers and len(shift.sessions.starts) for shift in shifts):
+        return ""
+    without = [shift.name for shift in shifts if not shift.servers]
+    closed = [shift.name for shift in shifts if shift.servers]
+    parts = []
+    if without:
+        parts.append(f"no servers in {', '.join(without)}")
+    if closed:
+        parts.append(f"no opening hours {_within(plan)} for {', '.join(closed)}")
+    return " and ".join(parts)
+
+
+def _check_rooms(plan: Plan) -> Iterator[Finding]:
+    for number, pool in enumerate(plan.pools):
+        if pool.room is None:
+            continue
+        if not any(
+            activity.trip != NONE
+            and activity.queue != NONE
+            and number in plan.queues[activity.queue]
+            for activity in plan.activities
+        ):
+            message = "nobody waits here in person, so the room has no meaning"
+            yield ("pools", pool.name, "room"), message
+
+
+def _check_gates(plan: Plan) -> Iterator[Finding]:
+    for activity in plan.activities:
+        if activity.gate != NONE and not len(plan.gates[activity.gate].latest):
+            yield (*_path(plan, activity), "gate"), f"never happens {_within(plan)}"
+
+
+def _check_trips(plan: Plan) -> Iterator[Finding]:
+    used = {activity.trip for activity in plan.activities}
+    for number, (name, trip) in enumerate(plan.scenario.trips.items()):
+        if number in used and not len(plan.trips[number].starts):
+            hours = trip.hours or plan.scenario.working_hours
+            yield ("trips", name), f"nobody can ever come: {_never_open(plan, hours)}"
+
+
+def _check_arrivals(plan: Plan) -> Iterator[Finding]:
+    for planned, (name, case_type) in zip(
+        plan.case_types, plan.scenario.case_types.items(), strict=True
+    ):
+        path = ("case_types", name, "arrivals")
+        arrivals = case_type.arrivals
+        if arrivals.per_hour and not planned.arrivals.rates[0].total:
+            hours = arrivals.hours or plan.scenario.working_hours
+            yield path, f"nobody can ever come: {_never_open(plan, hours)}"
+        elif arrivals.per_working_day:
+            for profile, rate in zip(_profiles(arrivals), planned.arrivals.rates, strict=True):
+                if not rate.total:
+                    message = f"nobody can ever come: '{profile}' has no weight {_within(plan)}"
+                    yield (*path, "profile"), message
+        elif arrivals.recorded is not None and not len(planned.arrivals.instants):
+            yield (*path, "recorded"), f"nobody comes {_within(plan)}"
+
+
+def _profiles(arrivals: Arrivals) -> list[str]:
+    if isinstance(arrivals.profile, dict):
+        return [name for by_value in arrivals.profile.values() for name in by_value.values()]
+    return [str(arrivals.profile)]
+
+
+def _check_size(plan: Plan) -> Iterator[Finding]:
+    too_many = False
+    for activity, number in zip(plan.activities, itertools.count()):
+        case_type = plan.case_types[activity.case_type]
+        if num_combinations(case_type, number - case_type.first_activity) > MOST_COMBINATIONS:
+            too_many = True
+            message = f"asks for more than {MOST_COMBINATIONS} combinations of attributes"
+            yield (*_path(plan, activity), "when"), message
+    if too_many:
+        return
+    visits = expected_visits(plan)
+    if math.fsum(visits) > MOST_STEPS:
+        most = max(range(len(visits)), key=visits.__getitem__)
+        activity = plan.activities[most]
+        message = (
+            f"about {math.fsum(visits):.2g} activities would be simulated, most of them "
+            f"{visits[most]:.2g} times this; at most {MOST_STEPS:.0e} are possible"
+        )
+        yield _path(plan, activity), message
+
+
+def _path(plan: Plan, activity: PlannedActivity) -> Path:
+    return ("case_types", plan.case_types[activity.case_type].name, "activities", activity.name)
+
+
+def _never_open(plan: Plan, hours: str) -> str:
+    sessions: Sessions = plan.hours[hours]
+    assert not len(sessions.starts)
+    return f"the hours '{hours}' are never open {_within(plan)}"
+
+
+def _within(plan: Plan) -> str:
+    return f"from {plan.origin} to {plan.days.date_of(plan.end_at - 1)}"
