@@ -127,7 +127,7 @@ class StepTable:
     started_at: IntArray
     completed_at: IntArray
     left_at: IntArray
-    """The last attempt ended unserved."""
+    """The last attempt to be served ended unserved."""
     server: IntArray
     """-1 while none has begun, or where none is needed."""
 
@@ -148,12 +148,15 @@ def step_table(workload: Workload, log: EventLog) -> StepTable:
     server = np.full(workload.num_steps, NONE, dtype=np.int64)
     starts = log.of_kind(Kind.START)
     server[step[starts]] = log.server[starts]
+    left_at = last(Kind.RENEGE, Kind.TURN_AWAY)
+    # Whoever came back and waits again has not left.
+    left_at[left_at < columns[Kind.ENQUEUE]] = NEVER
     return StepTable(
         came_at=columns[Kind.COME_IN],
         enqueued_at=columns[Kind.ENQUEUE],
         started_at=columns[Kind.START],
         completed_at=columns[Kind.COMPLETE],
-        left_at=last(Kind.RENEGE, Kind.TURN_AWAY),
+        left_at=left_at,
         server=server,
     )
 

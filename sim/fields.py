@@ -87,6 +87,11 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _times_of_day(value: object) -> object:
+    # A number without quotation marks is one time too, and is told so.
+    return [value] if isinstance(value, str | int | float) else value
+
+
 def _label(value: object) -> object:
     return {"en": value} if isinstance(value, str) else value
 
@@ -135,8 +140,17 @@ DURATION_SCHEMA: Final = {
     "examples": ["12 min", "3 working days"],
 }
 DurationText = Annotated[Duration, BeforeValidator(_duration), WithJsonSchema(DURATION_SCHEMA)]
-TimeOfDay = Annotated[
-    int, BeforeValidator(parse_time_of_day), _text_schema(r"^\d{1,2}:\d{2}(:\d{2})?$", "17:30")
+TIME_OF_DAY_SCHEMA: Final = {
+    "type": "string",
+    "pattern": r"^\d{1,2}:\d{2}(:\d{2})?$",
+    "examples": ["17:30"],
+}
+TimeOfDay = Annotated[int, BeforeValidator(parse_time_of_day), WithJsonSchema(TIME_OF_DAY_SCHEMA)]
+TimesOfDay = Annotated[
+    tuple[TimeOfDay, ...],
+    BeforeValidator(_times_of_day),
+    Field(strict=False, min_length=1),
+    ShortForm(TIME_OF_DAY_SCHEMA),
 ]
 SESSIONS_SCHEMA: Final = {
     "type": "array",

@@ -5,8 +5,7 @@ The order in which they count, later ones over earlier ones:
 
     extends · its own reforms · the file itself · reforms given beside it · settings (`--set`)
 
-each a JSON merge patch over what came before. When a patch leaves an activity out, the gap closes:
-what came after it comes after what it came after.
+each a patch over what came before (see `overlays`).
 
 Reading YAML belongs to `documents`, CSV files to `recordings`, and what is wrong with the values to
 `scenario`, `model_errors` and `validation`.
@@ -28,10 +27,11 @@ from sim.errors import Mark, Problem, ScenarioError
 from sim.fields import Date, Model, OptionalLabel
 from sim.model_errors import KEY_PART, existing, model_of_the_rest, model_problems, problem_at
 from sim.name_checks import check_names
-from sim.recordings import first_of_file, inline_recordings
+from sim.overlays import overlaid, with_likes
+from sim.recordings import MAX_ROW_PROBLEMS, and_more, inline_recordings
 from sim.resolved import Provenance, provenance_of, resolved_text
 from sim.scenario import Scenario
-from sim.tree import ListNode, MapNode, Node, Scalar, child, find, merge, plain
+from sim.tree import ListNode, MapNode, Node, Scalar, find, plain
 
 EXTENDS: Final = "extends"
 REFORMS: Final = "reforms"
@@ -101,7 +101,7 @@ def load_document(
         tree = files.merged(tree, patch)
     files.raise_problems()
     tree = inline_recordings(tree, files.beside)
-    return Loaded(path.stem, path, _scenario_of(tree), tree)
+    return Loaded(path.stem, path, _scenario_of(tree, on_top=True), tree)
 
 
 def scenario_from(data: Mapping[str, Any]) -> Scenario:
@@ -116,7 +116,7 @@ def scenario_from(data: Mapping[str, Any]) -> Scenario:
         raise ScenarioError([Problem(mark, "", str(error))]) from None
     if not isinstance(tree, MapNode):
         raise ScenarioError([Problem(mark, "", "a map is wanted")])
-    return _scenario_of(tree)
+    return _scenario_of(with_likes(tree))
 
 
 def resolved_yaml(loaded: Loaded) -> str:
@@ -220,7 +220,7 @@ class _Files:
     def merged(self, tree: MapNode, patch: MapNode) -> MapNode:
         """The tree with a patch and its gaps closed; without it if it does not fit."""
         try:
-            return close_gaps(tree, merge(tree, patch))
+            return overlaid(tree, patch)
         except ScenarioError as error:
             self.problems += error.problems
             return tree
@@ -250,70 +250,11 @@ def _without(node: MapNode, keys: Sequence[str]) -> MapNode:
     return replace(node, entries=entries, key_marks=marks)
 
 
-# Activities that were left out
-
-
-def close_gaps(before: MapNode, after: MapNode) -> MapNode:
-    """`after` with each `after` of an activity that is gone since `before` leading past it."""
-    for name in _keys(find(before, ["case_types"])):
-        path = ["case_types", name, "activities"]
-        old, new = find(before, path), find(after, path)
-        if isinstance(old, MapNode) and isinstance(new, MapNode):
-            gone = {key: node for key, node in old.entries.items() if key not in new.entries}
-            if gone:
-                closed = {key: _close(node, gone) for key, node in new.entries.items()}
-                after = _put(after, path, replace(new, entries=closed))
-    return after
-
-
-def _close(activity: Node, gone: Mapping[str, Node]) -> Node:
-    waits_for = child(activity, "after")
-    names = list(_names(waits_for))
-    if waits_for is None or not any(name.value in gone for name in names):
-        return activity
-    kept: dict[object, Node] = {}
-    for name in names:
-        for other in _past(name, gone, frozenset()):
-            kept.setdefault(other.value, other)
-    assert isinstance(activity, MapNode)
-    closed = ListNode(tuple(kept.values()), waits_for.mark, waits_for.source)
-    return replace(activity, entries={**activity.entries, "after": closed})
-
-
-def _past(name: Scalar, gone: Mapping[str, Node], seen: frozenset[object]) -> Iterator[Scalar]:
-    """An activity, or if it is gone what it came after."""
-    if not isinstance(name.value, str) or name.value not in gone:
-        yield name
-    elif name.value not in seen:  # a circle among those that are gone leads nowhere
-        for before in _names(child(gone[name.value], "after")):
-            yield from _past(before, gone, seen | {name.value})
-
-
-def _names(node: Node | None) -> Iterator[Scalar]:
-    """The names in a list, or the one that stands without brackets."""
-    for item in node.items if isinstance(node, ListNode) else (node,):
-        if isinstance(item, Scalar):
-            yield item
-
-
-def _keys(node: Node | None) -> Sequence[str]:
-    return tuple(node.entries) if isinstance(node, MapNode) else ()
-
-
-def _put(tree: MapNode, path: Sequence[str], node: MapNode) -> MapNode:
-    first, *rest = path
-    below = tree.entries[first]
-    if rest:
-        assert isinstance(below, MapNode)
-        node = _put(below, rest, node)
-    return replace(tree, entries={**tree.entries, first: node})
-
-
 # From tree to scenario
 
 
-def _scenario_of(tree: MapNode) -> Scenario:
-    scenario, problems = _problems_of(Scenario, tree)
+def _scenario_of(tree: MapNode, on_top: bool = False) -> Scenario:
+    scenario, problems = _problems_of(Scenario, tree, on_top)
     if scenario is None:
         problems += _strange_names(tree)
     else:
@@ -324,19 +265,20 @@ def _scenario_of(tree: MapNode) -> Scenario:
     return scenario
 
 
-def _problems_of(model: type[_Model], tree: MapNode) -> tuple[_Model | None, list[Problem]]:
+def _problems_of(
+    model: type[_Model], tree: MapNode, on_top: bool = False
+) -> tuple[_Model | None, list[Problem]]:
     try:
         return model.model_validate(plain(tree)), []
     except ValidationError as error:
-        keys = schema.ABOVE if model is Scenario else {}
-        return None, model_problems(error, tree, model.model_json_schema(), keys)
+        return None, model_problems(error, tree, schema.with_file_keys(model, on_top=on_top))
 
 
 def _strange_names(tree: MapNode) -> list[Problem]:
     """Names that nothing in a file bears whose values cannot all be used.
 
     They are looked for in what is left without those values. What was left out may bear a name
-    too, so that only names that are no key at all are reported.
+    too, so that only names are reported that are no key at all, and have others to choose from.
     """
     scenario = model_of_the_rest(Scenario, tree, _STAND_INS)
     if scenario is None:
@@ -346,9 +288,11 @@ def _strange_names(tree: MapNode) -> list[Problem]:
     for path, message in check_names(scenario):
         node = find(tree, existing(tree, path))
         name = path[-2] if path[-1] == KEY_PART else plain(node) if node else None
-        if message.startswith("no ") and isinstance(name, str) and name not in keys:
+        is_strange = isinstance(name, str) and name not in keys
+        if is_strange and message.startswith("no ") and "There are none" not in message:
             problems.append(problem_at(tree, path, message))
-    return [problem for problem in problems if "no milestone" not in problem.message]
+    # Activities that were left out may have had milestones.
+    return [problem for problem in problems if not problem.message.startswith("no milestone")]
 
 
 def _all_keys(node: Node) -> Iterator[str]:
@@ -368,11 +312,17 @@ def _in_order(problems: Sequence[Problem]) -> list[Problem]:
     """Problems file by file and line by line; those of a recording's rows cut short."""
     files = list(dict.fromkeys(problem.mark.file for problem in problems))
     by_list: dict[str, list[Problem]] = {}
+    kept = []
     for problem in sorted(problems, key=lambda p: (files.index(p.mark.file), p.mark)):
-        place = problem.path.rpartition("[")[0] if ".recorded" in problem.path else problem.path
-        by_list.setdefault(place, []).append(problem)
-    return [
-        problem
-        for place, found in by_list.items()
-        for problem in (first_of_file(found) if ".recorded" in place else found)
-    ]
+        same_list = by_list.setdefault(_recording(problem), [])
+        same_list.append(problem)
+        if len(same_list) <= MAX_ROW_PROBLEMS or not _recording(problem):
+            kept.append(problem)
+    more = (found[MAX_ROW_PROBLEMS:] for place, found in by_list.items() if place)
+    return [*kept, *(and_more(rest) for rest in more if rest)]
+
+
+def _recording(problem: Problem) -> str:
+    """Path of the recorded list that a problem is about, or nothing."""
+    place = problem.path.rpartition("[")[0]
+    return place if ".arrivals.recorded" in place else ""

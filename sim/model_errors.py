@@ -7,11 +7,13 @@ is checked.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from sim.documents import MAX_DEPTH
 from sim.errors import Problem
 from sim.tree import (
     KeyPath,
@@ -40,23 +42,29 @@ _VALUE_WANTED: Final = frozenset(
 
 
 def model_problems(
-    error: ValidationError,
-    tree: MapNode,
-    schema: Mapping[str, Any],
-    keys_on_top: Iterable[str] = (),
+    error: ValidationError, tree: MapNode, schema: Mapping[str, Any]
 ) -> list[Problem]:
     """Everything that is wrong, in the order of the tree.
 
-    schema       the JSON Schema of the model, which knows the keys of each place.
-    keys_on_top  keys of a file that the model does not have.
+    schema  the JSON Schema of the model, which knows the keys of each place.
     """
-    schema = {**schema, "properties": {**dict.fromkeys(keys_on_top, {}), **schema["properties"]}}
     errors = error.errors(include_url=False)
-    places = [existing(tree, entry["loc"]) for entry in errors]
-    problems = []
-    for entry, place in zip(errors, places, strict=True):
+    about_keys = [entry for entry in errors if entry["loc"][-1:] == (KEY_PART,)]
+    about_values = [entry for entry in errors if entry not in about_keys]
+    places = [existing(tree, entry["loc"]) for entry in about_values]
+    or_a_map = {
+        place
+        for place, entry in zip(places, about_values, strict=True)
+        if entry["type"] in _MAP_WANTED
+    }
+    problems = [_problem(entry, existing(tree, entry["loc"]), tree, schema) for entry in about_keys]
+    for entry, place in zip(about_values, places, strict=True):
         if not _is_beside_the_point(entry["type"], place, places, tree):
-            problems.append(_problem(entry, place, tree, schema))
+            problem = _problem(entry, place, tree, schema)
+            if entry["type"] in _VALUE_WANTED and place in or_a_map:
+                message = problem.message.replace(" is wanted", " or a map is wanted", 1)
+                problem = replace(problem, message=message)
+            problems.append(problem)
     return list(dict.fromkeys(problems))
 
 
@@ -93,7 +101,8 @@ def model_of_the_rest(
     stand_ins  values for keys on top that are missing or wrong.
     """
     data = plain(tree)
-    while True:
+    # What is taken away lets the map around it fail, so there are at most as many rounds as levels.
+    for _ in range(MAX_DEPTH):
         try:
             return model.model_validate(data)
         except ValidationError as error:
@@ -109,6 +118,7 @@ def model_of_the_rest(
                     data[loc[0]] = stand_ins[str(loc[0])]
                 else:
                     return None
+    return None
 
 
 def _remove(data: Any, place: KeyPath) -> None:
@@ -129,6 +139,8 @@ def _is_beside_the_point(
     Where a value or a map may stand, pydantic tells what is wrong with each.
     """
     node = find(tree, place)
+    if kind == "too_short":  # pydantic counts only what is right
+        return bool(plain(node)) if node is not None else False
     if isinstance(node, MapNode):
         deeper = any(len(other) > len(place) and other[: len(place)] == place for other in places)
         return kind in _VALUE_WANTED and (deeper or places.count(place) > 1)

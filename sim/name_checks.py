@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
-from sim.metric_definitions import METRICS
+from sim.metric_definitions import CHANNEL, HALL, METRICS
 from sim.model_errors import KEY_PART
 from sim.recordings import ARRIVED_AT
 from sim.scenario import ARRIVED, DEPARTED, PASS, Activity, CaseType, Scenario
@@ -17,6 +17,7 @@ Finding = tuple[Path, str]
 """Where something is wrong, and what."""
 
 PASSES: Final = ("first", "later")
+_PLURALS: Final = {"hours": "Hours", "activity": "Activities"}
 MOST_NAMES: Final = 12
 """How many names a message lists."""
 
@@ -158,31 +159,33 @@ def milestones_of(case_type: CaseType) -> list[str]:
 
 
 def _check_published(scenario: Scenario) -> Iterator[Finding]:
-    channels = [v for t in scenario.case_types.values() for v in t.attributes.get("channel", ())]
+    channels = [v for t in scenario.case_types.values() for v in t.attributes.get(CHANNEL, ())]
     subjects: dict[str, Collection[str]] = {
         "promise": scenario.promises,
         "pool": scenario.pools,
         "channel": dict.fromkeys(channels),
         "case_type": scenario.case_types,
-        "hall": ("hall",),
+        "hall": (HALL,),
     }
     for name, figure in scenario.published.items():
         path = ("published", name)
         if figure.metric not in METRICS:
             yield from _unknown((*path, "metric"), "metric", figure.metric, METRICS)
             continue
-        kind = METRICS[figure.metric].subject
-        here = (*path, "subject")
-        yield from _unknown(here, kind.replace("_", " "), figure.subject, subjects[kind])
+        kinds = METRICS[figure.metric].subjects
+        kind = " or ".join(kind.replace("_", " ") for kind in kinds)
+        known = [name for kind in kinds for name in subjects[kind]]
+        yield from _unknown((*path, "subject"), kind, figure.subject, known)
 
 
 def _all_unknown(
     path: Path, kind: str, names: Sequence[str], known: Collection[str]
 ) -> Iterator[Finding]:
     for number, name in enumerate(names):
-        yield from _unknown((*path, number), kind, name, known)
         if name in names[:number]:
             yield (*path, number), f"'{shown(name)}' is given twice"
+        else:
+            yield from _unknown((*path, number), kind, name, known)
 
 
 def _unknown(path: Path, kind: str, name: str | None, known: Collection[str]) -> Iterator[Finding]:
@@ -194,7 +197,7 @@ def _choice(kind: str, name: str, known: Collection[str]) -> str:
     """Which names there are, and which of them may be meant."""
     if not known:
         return " There are none"
-    plural = {"hours": "hours", "activity": "activities"}.get(kind, f"{kind}s").capitalize()
+    plural = _PLURALS.get(kind, "Names" if " or " in kind else f"{kind}s".capitalize())
     return f"{suggest(name, known)} {plural}: {_listed(list(known))}"
 
 

@@ -224,7 +224,7 @@ def horizon_dates(scenario: Scenario) -> tuple[dt.date, dt.date, dt.date]:
     horizon = scenario.horizon
     first, last, begin = horizon.from_, horizon.to, horizon.warm_up
     if isinstance(last, Duration):
-        last = shift_working_days(calendar, first - dt.timedelta(days=1), int(last.amount))
+        last = shift_working_days(calendar, first, int(last.amount) - 1)
     if isinstance(begin, Duration):
         begin = shift_working_days(calendar, first, -int(begin.amount)) if begin.amount else first
     return begin or first, first, last
@@ -416,7 +416,7 @@ class _Compiler:
             days = self.days.dates[following[following < len(self.days.dates)]]
         else:
             days = self.days.dates
-        latest = np.unique(days) * DAY + gate.at
+        latest = np.unique(days[:, None] * DAY + np.array(gate.at))
         if gate.resumes == "at once":
             return GateTable(read_only(latest), read_only(latest))
         starts = self.sessions(None).starts
@@ -425,9 +425,9 @@ class _Compiler:
         return GateTable(read_only(latest), read_only(starts[following]))
 
     def trip(self, trip: Trip) -> TripTable:
-        sessions = self.sessions(trip.hours)
+        starts, ends = _cut_at_midnight(self.sessions(trip.hours))
         profile = self.scenario.profiles[trip.profile] if trip.profile else None
-        shapes = np.stack([sessions.starts % DAY, sessions.ends - sessions.starts], axis=1)
+        shapes = np.stack([starts % DAY, ends - starts], axis=1)
         distinct, shape_of_session = np.unique(shapes, axis=0, return_inverse=True)
         offsets = np.array(
             [_offsets(profile, int(opens), int(length)) for opens, length in distinct],
@@ -440,7 +440,7 @@ class _Compiler:
         else:
             skipped = np.floor(np.log1p(-middles) / math.log1p(-trip.comes)).astype(np.int64)
         return TripTable(
-            sessions.starts, read_only(shape_of_session.ravel()), offsets, read_only(skipped)
+            read_only(starts), read_only(shape_of_session.ravel()), offsets, read_only(skipped)
         )
 
     def arrivals(
@@ -471,7 +471,8 @@ class _Compiler:
             )
         elif arrivals.every is not None and arrivals.at is not None:
             dates = self.days.dates[:: int(arrivals.every.amount)]
-            instants = read_only(dates * DAY + arrivals.at)
+            instants = dates * DAY + arrivals.at
+            instants = read_only(instants[instants < self.end_at])
         elif isinstance(arrivals.recorded, dict):
             instants, recorded = self.record(arrivals.recorded, position, value_index)
         batch = arrivals.batch if isinstance(arrivals.batch, dict) else {str(arrivals.batch): 1.0}
@@ -579,6 +580,16 @@ def _amount(duration: Duration) -> float:
 
 def _total(sessions: Sessions) -> int:
     return int((sessions.ends - sessions.starts).sum())
+
+
+def _cut_at_midnight(sessions: Sessions) -> tuple[IntArray, IntArray]:
+    """Starts and ends of the sessions of each day, so that hours that never close have some."""
+    midnights = np.arange(0, sessions.ends.max(initial=0), DAY)
+    cuts = midnights[sessions.is_open(midnights) & ~np.isin(midnights, sessions.starts)]
+    return (
+        np.sort(np.concatenate((sessions.starts, cuts))),
+        np.sort(np.concatenate((sessions.ends, cuts))),
+    )
 
 
 def _rate(starts: np.ndarray, ends: np.ndarray, expected: np.ndarray) -> CumulativeRate:

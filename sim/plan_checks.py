@@ -42,7 +42,8 @@ def _check_time_law(law: TimeLaw, path: Path) -> Iterator[Finding]:
     try:
         distribution = law_of(law)
     except ValueError as error:
-        yield (*path, law.family), str(error)
+        parameter, _, rest = str(error).partition(": ")
+        yield (*path, law.family, parameter), rest
         return
     assert distribution is not None
     longest = float(distribution.quantile(np.array([LARGEST_DRAW]))[0])
@@ -184,8 +185,8 @@ def _check_size(plan: Plan) -> Iterator[Finding]:
         most = max(range(len(visits)), key=visits.__getitem__)
         activity = plan.activities[most]
         message = (
-            f"about {math.fsum(visits):.2g} activities would be simulated, most of them "
-            f"{visits[most]:.2g} times this; at most {MOST_STEPS:.0e} are possible"
+            f"about {math.fsum(visits):,.0f} activities would be gone through, this one "
+            f"{visits[most]:,.0f} times; at most {MOST_STEPS:,} can be simulated"
         )
         yield _path(plan, activity), message
 

@@ -116,7 +116,7 @@ class _Inliner:
                 items.append(convert(cell))
             except ValueError as error:
                 problems.append(Problem(cell.mark, "", str(error)))
-        self.problems.extend(first_of_file(problems))
+        self.problems.extend(_first_of(problems))
         return replace(columns[header], items=tuple(items))
 
     def columns(self, file: Scalar, name: str, path: _Path) -> dict[str, ListNode]:
@@ -180,20 +180,22 @@ def read_columns(path: Path, root: Path, file: Scalar) -> dict[str, ListNode]:
         for cells, cell, start in zip(columns, row, starts, strict=True):
             cells.append(Scalar(cell.strip(), Mark(name, line, start), file.source))
     if problems:
-        raise ScenarioError(first_of_file(problems))
+        raise ScenarioError(_first_of(problems))
     return {
         header: ListNode(tuple(cells), file.mark, file.source)
         for header, cells in zip(headers, columns, strict=True)
     }
 
 
-def first_of_file(problems: Sequence[Problem]) -> list[Problem]:
+def and_more(problems: Sequence[Problem]) -> Problem:
+    """What stands for the problems of one file that are not shown one by one."""
+    return Problem(Mark(problems[0].mark.file), "", f"... and {len(problems)} more")
+
+
+def _first_of(problems: Sequence[Problem]) -> list[Problem]:
     """The first MAX_ROW_PROBLEMS of one file, and how many more there are."""
-    kept = list(problems[:MAX_ROW_PROBLEMS])
-    if len(problems) > len(kept):
-        more = f"... and {len(problems) - len(kept)} more"
-        kept.append(Problem(Mark(problems[0].mark.file), "", more))
-    return kept
+    rest = problems[MAX_ROW_PROBLEMS:]
+    return [*problems[:MAX_ROW_PROBLEMS], *([and_more(rest)] if rest else [])]
 
 
 def _columns_of(line: str, row: Sequence[str]) -> list[int]:

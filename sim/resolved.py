@@ -18,6 +18,7 @@ from sim.scenario import Scenario
 from sim.tree import ListNode, MapNode, Node, Scalar, ScalarValue, child, dotted, numbers
 
 DEFAULT: Final = Mark("default")
+_NOWHERE: Final = Mark("")
 LONG_LIST: Final = 50
 """Lists of more values are shown without saying where each is from."""
 
@@ -64,6 +65,11 @@ def _complete(value: object, node: Node | None) -> Node:
     if isinstance(node, ListNode):
         if not isinstance(value, tuple) or len(value) != len(node.items):
             return node  # a short form of what the value says
+        if len(node.items) > LONG_LIST and all(isinstance(item, Scalar) for item in node.items):
+            items: list[Node] = [
+                Scalar(v.value, _NOWHERE) for v in node.items if isinstance(v, Scalar)
+            ]
+            return replace(node, items=tuple(items))
         pairs = zip(value, node.items, strict=True)
         items = [_complete(v, item) if isinstance(item, MapNode) else item for v, item in pairs]
         return replace(node, items=tuple(items))

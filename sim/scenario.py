@@ -35,6 +35,7 @@ from sim.fields import (
     ShortForm,
     SomeNames,
     TimeOfDay,
+    TimesOfDay,
     Weekday,
     Weekdays,
 )
@@ -165,8 +166,8 @@ class Trip(Model):
 class Gate(Model):
     """Waits until something happens: a tray is carried over, someone signs, the hall opens."""
 
-    at: TimeOfDay | None = None
-    """Time of day at which it happens, such as "17:30"."""
+    at: TimesOfDay | None = None
+    """Time of day at which it happens, such as "17:30", or several in a list."""
     weekdays: Weekdays | None = None
     """Only on these days; a day that is no working day moves to the next one."""
     dates: Annotated[tuple[Date, ...], Field(strict=False, min_length=1)] | None = None

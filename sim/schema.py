@@ -15,6 +15,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from sim.documents import SOURCE_KEY, SOURCE_WORDS
+from sim.overlays import LIKE
 
 _SOURCE: Final[dict[str, Any]] = {
     "type": "string",
@@ -35,19 +36,34 @@ ABOVE: Final[dict[str, Any]] = {
     },
 }
 """The keys of a file that are no part of a scenario."""
+_LIKE: Final[dict[str, Any]] = {
+    "type": "string",
+    "description": "Begins as a copy of this case type; what else is said here changes the copy.",
+}
+
+
+def with_file_keys(model: type[BaseModel], *, on_top: bool = True) -> dict[str, Any]:
+    """The schema of a model with the keys that only files have, those on top if so wanted."""
+    schema = model.model_json_schema(by_alias=True)
+    if "CaseType" in schema["$defs"]:
+        properties = schema["$defs"]["CaseType"]["properties"]
+        schema["$defs"]["CaseType"]["properties"] = {**properties, LIKE: _LIKE}
+        if on_top:
+            schema["properties"] = {**ABOVE, **schema["properties"]}
+    return schema
 
 
 def file_schema(scenario: type[BaseModel], reform: type[BaseModel]) -> dict[str, Any]:
     """The schema of a file that is either a scenario or a reform."""
-    scenario_schema = scenario.model_json_schema(by_alias=True)
-    reform_schema = reform.model_json_schema(by_alias=True)
+    scenario_schema = with_file_keys(scenario)
+    reform_schema = with_file_keys(reform)
     definitions = {**reform_schema.pop("$defs", {}), **scenario_schema.pop("$defs")}
     reform_schema["properties"]["changes"] |= {"$ref": "#/$defs/Changes"}
     for key in ("type", "additionalProperties"):
         reform_schema["properties"]["changes"].pop(key, None)
-    changes = scenario_schema | {"title": "Changes"}
-    whole = scenario_schema | {"properties": {**ABOVE, **scenario_schema["properties"]}}
-    definitions |= {"Scenario": whole, "Changes": changes, "Reform": reform_schema}
+    properties = {k: p for k, p in scenario_schema["properties"].items() if k not in ABOVE}
+    changes = {**scenario_schema, "properties": properties}
+    definitions |= {"Scenario": scenario_schema, "Changes": changes, "Reform": reform_schema}
     pieces = {name: _as_patch(piece) for name, piece in definitions.items()}
     return {
         "title": "A scenario of a service hall, or a reform",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from sim.fields import (
     DURATION_SCHEMA,
@@ -21,10 +21,19 @@ from sim.fields import (
 from sim.timeline import Clock, Duration
 
 
+def _positive(duration: Duration) -> Duration:
+    if duration.amount == 0:
+        raise ValueError("more than 0 is wanted; write 'constant' for a time that is always 0")
+    return duration
+
+
+PositiveDuration = Annotated[DurationText, AfterValidator(_positive)]
+
+
 class MeanAndCv(Model):
     """Mean and coefficient of variation."""
 
-    mean: DurationText
+    mean: PositiveDuration
     """Mean."""
     cv: NonNegative
     """Standard deviation divided by the mean."""
@@ -33,14 +42,14 @@ class MeanAndCv(Model):
 class MeanOnly(Model):
     """A family that its mean determines."""
 
-    mean: DurationText
+    mean: PositiveDuration
     """Mean."""
 
 
 class MeanAndShape(Model):
     """Mean and shape."""
 
-    mean: DurationText
+    mean: PositiveDuration
     """Mean."""
     shape: Positive
     """Shape: 1 is exponential, larger is more regular."""
@@ -49,7 +58,7 @@ class MeanAndShape(Model):
 class MeanAndPhases(Model):
     """Mean and number of phases."""
 
-    mean: DurationText
+    mean: PositiveDuration
     """Mean of the whole, not of a phase."""
     phases: Annotated[int, Field(ge=1, le=1000)]
     """How many exponential phases in a row."""
@@ -63,12 +72,30 @@ class Range(Model):
     high: DurationText
     """Largest value."""
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Range:
+        _check_order(low=self.low, high=self.high)
+        return self
+
 
 class TriangularRange(Range):
     """Between two values, most often near the mode."""
 
     mode: DurationText
     """Most frequent value."""
+
+    @model_validator(mode="after")
+    def _mode_between(self) -> TriangularRange:
+        _check_order(low=self.low, mode=self.mode)
+        _check_order(mode=self.mode, high=self.high)
+        return self
+
+
+def _check_order(**durations: Duration) -> None:
+    (name, less), (other, more) = durations.items()
+    # Those on different clocks are refused by the law.
+    if less.clock is more.clock is not Clock.WORKING_DAYS and less.seconds > more.seconds:
+        raise ValueError(f"{name}: {less} is more than {other} ({more})")
 
 
 class Observations(Model):

@@ -53,6 +53,7 @@ def simulate(plan: Plan, workload: Workload) -> EventLog:
     The same plan and workload give the same log.
     """
     hall = Hall(plan, workload)
+    hall.settle()  # what arrived at the first instant
     hall.env.run(until=plan.end_at)
     return make_log(plan, workload, hall.written())
 
@@ -235,8 +236,11 @@ class Hall:
         self.step_activity = workload.step_activity.tolist()
         self.step_time = workload.step_time.tolist()
         self.step_patience = workload.step_patience.tolist()
+        self.losing: list[Case] = []
+        """Cases that give up at this instant."""
         for shift in self.shifts:
-            Process(self, self.keep_hours(shift))
+            if shift.free:  # a shift of no servers never opens
+                Process(self, self.keep_hours(shift))
         Process(self, self.let_arrive())
 
     # -- processes --------------------------------------------------------------------------------
@@ -377,19 +381,29 @@ class Hall:
         yield self.until(self.now + patience)
         if ticket.is_waiting:
             self.leave(ticket, RENEGE)
+            if self.losing:
+                self.touched.append(self.queues[ticket.activity.queue])
 
     def leave(self, ticket: Ticket, kind: Kind) -> None:
         """Somebody goes unserved, to come back or for good."""
         case = ticket.case
         ticket.is_waiting = False
         self.write((self.now, self.round, kind, case.number, ticket.place, NONE))
-        if not ticket.activity.is_lost_if_not_served:
+        if ticket.activity.is_lost_if_not_served:
+            # Not at once: what else the case does at this instant must not depend on the order.
+            self.losing.append(case)
+        else:
             ticket.succeed(False)
-        elif not case.is_lost:
+
+    def lose_cases(self) -> None:
+        """Cases leave for good; what they wait for elsewhere is given up."""
+        losing, self.losing = self.losing, []
+        for case in losing:
+            if case.is_lost:
+                continue
             case.is_lost = True
             place = case.itinerary.num_steps
             self.write((self.now, self.round, LOSE, case.number, place, NONE))
-            # What the case waits for elsewhere is given up.
             for queue in self.queues:
                 for *_, other in queue.waiting:
                     if other.case is case:
@@ -411,6 +425,8 @@ class Hall:
     def hand_out(self, _: simpy.Event | None = None) -> None:
         """Free servers take the first they may serve; then those leave who cannot stay."""
         self.is_settling = False
+        if self.losing:
+            self.lose_cases()
         touched, self.touched = self.touched, []
         rivals = []
         for queue in touched:
@@ -426,9 +442,13 @@ class Hall:
             queue.waiting.remove(entry)
             heapq.heapify(queue.waiting)
             self.start(entry, shift)
-        for queue in touched:
-            if queue.waiting and (not queue.num_open or queue.first_pool.room is not None):
-                self.send_away(queue)
+        unserved = [
+            queue
+            for queue in touched
+            if queue.waiting and (not queue.num_open or queue.first_pool.room is not None)
+        ]
+        if unserved:
+            self.send_away(unserved)
         self.round += 1
         if self.next_round:
             for event in self.next_round:
@@ -449,17 +469,21 @@ class Hall:
             ticket._ok = ticket._value = True
             self.env.schedule(ticket, NORMAL, time)
 
-    def send_away(self, queue: Queue) -> None:
-        """People leave a closed pool, and a room that is too full."""
-        pool = queue.first_pool
-        if pool.at_closing != "wait" and not queue.num_open:
-            for entry in queue.people():
-                if not any(queue.serves_late(entry, shift) for shift in queue.shifts):
-                    self.leave(entry[4], TURN_AWAY)
-        if pool.room is not None:
-            people = [e[1:] for q in self.queues if q.first_pool is pool for e in q.people()]
-            for *_, ticket in sorted(people)[pool.room :]:
-                self.leave(ticket, TURN_AWAY)
+    def send_away(self, unserved: list[Queue]) -> None:
+        """People leave a closed pool, and then a room that is too full: who came last."""
+        for queue in unserved:
+            if queue.first_pool.at_closing != "wait" and not queue.num_open:
+                for entry in queue.people():
+                    if not any(queue.serves_late(entry, shift) for shift in queue.shifts):
+                        self.leave(entry[4], TURN_AWAY)
+        for queue in unserved:
+            pool = queue.first_pool
+            if pool.room is not None:
+                people = [e[1:] for q in self.queues if q.first_pool is pool for e in q.people()]
+                for *_, ticket in sorted(people)[pool.room :]:
+                    self.leave(ticket, TURN_AWAY)
+        if self.losing:
+            self.lose_cases()
 
     # -- what is written down ---------------------------------------------------------------------
 

@@ -1,0 +1,490 @@
+"""The command line: `hall check`, `show`, `schema`, `metrics`, `run`, `compare`, `plot`.
+
+Results go to standard output, progress, warnings and problems to standard error. What a command
+needs is imported when it runs, so that help and checks are there at once.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from sim.errors import HallError, ScenarioError
+from sim.labels import one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.progress import Progress
+
+    from sim.experiment import Experiment
+    from sim.loading import Loaded
+
+USAGE, INTERRUPTED, CLOSED_PIPE, BUG = 2, 130, 141, 1
+WIDTH: Final = 160
+"""Columns where there is no terminal and COLUMNS says nothing."""
+PATIENCE: Final = 2.0
+"""Seconds of work below which no progress is shown."""
+_CLICK_ERROR: Final = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+"""What typer raises for a wrong option; where it lives depends on the version of typer."""
+
+_EXIT_CODES: Final = """\
+Exit codes:
+    0  done
+    1  a bug in hall, or a law of the simulation broken (--check)
+    2  a wrong option or scenario; every problem in a line of its own
+    5  a results folder that cannot be written or read
+  130  interrupted
+  141  the output was closed (hall ... | head)
+
+HALL_DEBUG=1 shows tracebacks, NO_COLOR=1 turns colours off."""
+
+
+def _as_it_stands(text: str) -> str:
+    """Text whose lines help does not fill."""
+    return "\n\n".join(f"\b\n{paragraph}" for paragraph in text.split("\n\n"))
+
+
+def _examples(*lines: str) -> str:
+    return _as_it_stands("\n".join(["Examples:", *(f"  {line}" for line in lines)]))
+
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from sim.results import version
+
+        _write(f"hall {version()}\n")
+        raise typer.Exit
+
+
+@app.callback(
+    epilog=_examples(
+        "hall check scenarios/tutorial.yaml     is everything in the file all right?",
+        "hall run scenarios/tutorial.yaml       simulate it",
+        "hall compare scenarios/lanzhou-2015.yaml scenarios/lanzhou-2020.yaml",
+        "hall run --help                        more examples",
+    )
+    + "\n\n"
+    + _as_it_stands(_EXIT_CODES)
+)
+def hall(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version.", callback=_show_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Simulate government service halls: where the days go, and what a reform changes.
+
+    A scenario file says who comes, what they go through, and who works when.
+    """
+
+
+Files = Annotated[
+    list[Path], typer.Argument(metavar="FILE", help="Scenario files.", show_default=False)
+]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="Scenario file.", show_default=False)]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a value of every scenario; may be given several times.",
+        show_default=False,
+    ),
+]
+Replications = Annotated[
+    int, typer.Option("--replications", "-r", min=1, max=1_000_000, metavar="N", help="How many runs of each.")
+]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="The same seed gives the same numbers.")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="DIR",
+        help="Write tables and figures into this folder; earlier results there are replaced.",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, in full precision.")]
+Check = Annotated[
+    bool, typer.Option("--check", help="Assert on every run the laws that hold in every run.")
+]
+
+
+@app.command(
+    epilog=_examples(
+        "hall check scenarios/tutorial.yaml",
+        "hall check scenarios/*.yaml",
+    )
+)
+def check(files: Files, settings: Settings = None) -> None:
+    """Check scenario files without running them.
+
+    Every problem is shown with file, line and column. Then: how many numbers are stated by a
+    source, derived, calibrated or assumed, which ones say nothing, and the load of each pool.
+    """
+    from sim import report
+    from sim.loading import load_document
+
+    problems = 0
+    for file in files:
+        try:
+            loaded = load_document(file, settings or ())
+        except ScenarioError as error:
+            _say_problems(error)
+            problems += len(error.problems)
+            continue
+        _show(report.check_report(loaded))
+        _warn(loaded)
+    if problems:
+        _say(f"{problems} problem{'s' * (problems != 1)}")
+        raise typer.Exit(USAGE)
+
+
+@app.command(
+    short_help="Print a scenario with every value explicit.",
+    epilog=_examples(
+        "hall show scenarios/lanzhou-2020.yaml",
+        "hall show scenarios/tutorial.yaml --set pools.windows.shifts.day.servers=4",
+    )
+)
+def show(file: File, settings: Settings = None) -> None:
+    """Print a scenario as it is run: every value explicit, with where it is from."""
+    from sim.loading import load_document, resolved_yaml
+
+    _write(resolved_yaml(load_document(file, settings or ())))
+
+
+@app.command(
+    short_help="Print the JSON Schema of scenario files.",
+    epilog=_examples(
+        "hall schema > scenarios/scenario.schema.json",
+    )
+)
+def schema() -> None:
+    """Print the JSON Schema of scenario files, from which editors complete and explain."""
+    from sim.loading import json_schema
+    from sim.schema import schema_text
+
+    _write(schema_text(json_schema()))
+
+
+@app.command(
+    short_help="List every metric and its definition.",
+    epilog=_examples(
+        "hall metrics",
+    )
+)
+def metrics() -> None:
+    """List every metric: its name, unit, what it can be of, and its definition."""
+    from sim import report
+
+    _show(report.metrics_report())
+
+
+@app.command(
+    short_help="Simulate scenarios and show what comes out.",
+    epilog=_examples(
+        "hall run scenarios/tutorial.yaml",
+        "hall run scenarios/tutorial.yaml --set pools.windows.shifts.day.servers=4",
+        "hall run scenarios/lanzhou-2015.yaml -r 30 --output results/2015",
+        "hall run scenarios/tutorial.yaml --json | jq .estimates",
+    )
+)
+def run(
+    files: Files,
+    replications: Replications = 10,
+    seed: Seed = 1,
+    settings: Settings = None,
+    output: Output = None,
+    as_json: Json = False,
+    check: Check = False,
+) -> None:
+    """Simulate scenarios and show what comes out, with 95 % intervals."""
+    from sim import report
+
+    loaded = _load(files, settings)
+    if output is not None:
+        _check_folder(output)
+    experiment = _experiment(loaded, replications, seed, check)
+    folder = None if output is None else _write_results(experiment, output)
+    if as_json:
+        _write_json(report.as_json(experiment, folder))
+    else:
+        _show(report.run_report(experiment))
+        _show_folder(folder)
+
+
+@app.command(
+    short_help="Compare scenarios with the first one.",
+    epilog=_examples(
+        "hall compare scenarios/lanzhou-2015.yaml scenarios/lanzhou-2020.yaml",
+        "hall compare scenarios/lanzhou-2015.yaml my-reform.yaml -r 30 -o results/my-reform",
+    )
+)
+def compare(
+    files: Files,
+    replications: Replications = 10,
+    seed: Seed = 1,
+    settings: Settings = None,
+    output: Output = None,
+    as_json: Json = False,
+    check: Check = False,
+) -> None:
+    """Compare scenarios with the first one: the same luck for all, differences with intervals.
+
+    Published figures stand beside the simulated ones. Tables and figures are written to
+    results/NAME-vs-NAME, or to the folder that --output names.
+    """
+    from sim import report
+    from sim.results import file_names
+
+    if len(files) < 2:
+        raise typer.BadParameter("compare needs two files or more; 'hall run' runs one")
+    loaded = _load(files, settings)
+    if output is None:
+        output = Path("results", "-vs-".join(file_names(list(loaded)).values())[:120])
+    _check_folder(output)
+    experiment = _experiment(loaded, replications, seed, check)
+    folder = _write_results(experiment, output)
+    if as_json:
+        _write_json(report.as_json(experiment, folder))
+    else:
+        _show(report.compare_report(experiment))
+        _show_folder(folder)
+
+
+@app.command(
+    short_help="Draw the figures of a results folder once more.",
+    epilog=_examples(
+        "hall plot results/lanzhou-2015-vs-lanzhou-2020",
+    )
+)
+def plot(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Results folder.", show_default=False)
+    ],
+) -> None:
+    """Draw the figures of a results folder once more, from its tables."""
+    from sim.results import redraw
+
+    for path in redraw(folder):
+        _write(f"{one_line(path)}\n")
+
+
+# What commands share
+
+
+def _load(files: Sequence[Path], settings: Sequence[str] | None) -> dict[str, Loaded]:
+    from sim.experiment import load_all
+
+    loaded = load_all(files, settings or ())
+    for document in loaded.values():
+        _warn(document)
+    return loaded
+
+
+def _check_folder(folder: Path) -> None:
+    from sim.results import check_folder
+
+    check_folder(folder)
+
+
+def _experiment(loaded: dict[str, Loaded], replications: int, seed: int, check: bool) -> Experiment:
+    from sim import experiment
+
+    with _ProgressLine() as progress:
+        return experiment.run(loaded, replications, seed, progress=progress, check=check)
+
+
+def _write_results(experiment: Experiment, folder: Path) -> Path:
+    from sim.results import write_results
+
+    write_results(experiment, folder)
+    return folder
+
+
+def _show_folder(folder: Path | None) -> None:
+    if folder is not None:
+        _write(f"results: {one_line(folder)}\n")
+
+
+def _warn(loaded: Loaded) -> None:
+    from sim.report import load_warnings
+
+    for warning in load_warnings(loaded):
+        _say(f"warning: {warning}")
+
+
+# Output
+
+
+def _show(shown: RenderableType) -> None:
+    console = _console(sys.stdout)
+    with console.capture() as capture:
+        console.print(shown)
+    lines = (line.rstrip() for line in capture.get().splitlines())
+    _write("".join(f"{line}\n" for line in lines))
+
+
+def _console(stream: Any) -> Console:
+    """A console that takes no text for markup, and writes no escape codes into files."""
+    from rich.console import Console
+
+    is_plain = not stream.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+    return Console(
+        file=stream,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        force_terminal=False if is_plain else None,
+        color_system=None if is_plain else "auto",
+        width=None if stream.isatty() or "COLUMNS" in os.environ else WIDTH,
+    )
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+
+
+def _write_json(data: object) -> None:
+    _write(json.dumps(data, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
+
+
+def _say(text: str) -> None:
+    print(one_line(text), file=sys.stderr, flush=True)
+
+
+def _say_problems(error: ScenarioError) -> None:
+    for problem in error.problems:
+        _say(str(problem))
+
+
+@dataclass
+class _ProgressLine:
+    """How far the work is: a bar on a terminal, elsewhere a line for every tenth."""
+
+    begun: float = field(default_factory=time.monotonic)
+    tenths: int = 0
+    bar: Progress | None = None
+
+    def __enter__(self) -> _ProgressLine:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Called when so many of all runs are done."""
+        if (time.monotonic() - self.begun) * total / done < PATIENCE:
+            return
+        if sys.stderr.isatty():
+            self.draw(done, total)
+        elif done * 10 // total > self.tenths:
+            self.tenths = done * 10 // total
+            _say(f"{10 * self.tenths} %: {done} of {total} runs")
+
+    def draw(self, done: int, total: int) -> None:
+        if self.bar is None:
+            from rich import progress
+
+            columns = (
+                progress.TextColumn("{task.completed:.0f} of {task.total:.0f} runs"),
+                progress.BarColumn(),
+                progress.TimeRemainingColumn(),
+            )
+            self.bar = progress.Progress(*columns, console=_console(sys.stderr), transient=True)
+            self.bar.add_task("runs", total=total)
+            self.bar.start()
+        self.bar.update(self.bar.task_ids[0], completed=done)
+
+
+# From the shell and back
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; gives its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Chinese must come out whatever the locale says.
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _invoke(arguments)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        return _closed_pipe()
+    except SystemExit as error:
+        # Help is printed by typer, which ends the program when the pipe is closed.
+        if isinstance(error.__context__, BrokenPipeError):
+            return _closed_pipe()
+        raise
+    except (KeyboardInterrupt, typer.Abort):
+        _say("interrupted")
+        return INTERRUPTED
+    except Exception as error:
+        return _failed(error)
+
+
+def _invoke(arguments: Sequence[str]) -> int:
+    code = app(list(arguments) or ["--help"], prog_name="hall", standalone_mode=False)
+    return code if isinstance(code, int) else 0
+
+
+def _failed(error: Exception) -> int:
+    """Say what went wrong, in one line for each problem."""
+    if os.environ.get("HALL_DEBUG"):
+        traceback.print_exception(error)
+    if isinstance(error, _CLICK_ERROR):
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "hall"
+        message: str = error.format_message()  # type: ignore[attr-defined]
+        _say(f"{path}: {message} (see '{path} --help')")
+        return USAGE
+    if isinstance(error, ScenarioError):
+        _say_problems(error)
+        return error.exit_code
+    if isinstance(error, HallError):
+        for line in str(error).splitlines():
+            _say(line)
+        return error.exit_code
+    advice = "" if os.environ.get("HALL_DEBUG") else "; HALL_DEBUG=1 shows where"
+    _say(f"hall: unexpected {type(error).__name__}: {error}{advice}")
+    return BUG
+
+
+def _closed_pipe() -> int:
+    """Nobody reads on: let Python's last flush go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())  # type: ignore[union-attr]
+    return CLOSED_PIPE

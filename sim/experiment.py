@@ -1,0 +1,256 @@
+"""Experiments: scenarios x replications, and the tables that come out.
+
+Replications are run in turn, the first of every scenario before the second of any, so that what is
+there at any moment can be compared pair by pair. One seed gives the same tables every time.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from pydantic import BaseModel
+
+from sim import comparison
+from sim.documents import from_plain
+from sim.errors import Mark, Problem, ScenarioError
+from sim.loading import Loaded, load_document
+from sim.output_analysis import CONFIDENCE
+from sim.plan import compile_plan
+from sim.scenario import Scenario
+from sim.timeline import HOUR, MINUTE, Duration
+from sim.tree import MapNode
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sim.metrics import Measures
+
+Source: TypeAlias = str | Path | Loaded | Scenario
+Sources: TypeAlias = Sequence[Source] | Mapping[str, Source]
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with the number of runs done and their number in all."""
+
+STAGES: Final = ("draw", "simulate", "measure", "check")
+METRIC_COLUMNS: Final = ["scenario", "replication", "metric", "subject", "unit", "value"]
+LEAD_TIME_COLUMNS: Final = ["scenario", "replication", "time", "working_days", "share"]
+HALF_HOUR_COLUMNS: Final = [
+    *("scenario", "replication", "pool", "half_hour", "utilisation", "waiting_time_mean"),
+    *(f"queue_length_{name}" for name in ("mean", "p10", "p25", "p50", "p75", "p90")),
+]
+VISIT_COLUMNS: Final = ["scenario", "replication", "case_type", "visits", "share"]
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """The tables of an experiment, one row a value, and the scenarios that were run."""
+
+    scenarios: Mapping[str, Loaded]
+    """By the name that they have in the tables."""
+    seed: int
+    replications: int
+    metrics: pd.DataFrame
+    """scenario, replication, metric, subject, unit, value (NaN: nothing to measure)."""
+    lead_times: pd.DataFrame
+    """scenario, replication, time (a promise), working_days, share finished within so many."""
+    half_hours: pd.DataFrame
+    """scenario, replication, pool, half_hour (s), utilisation, waiting_time_mean (s),
+    queue_length_mean and quantiles over days."""
+    visits: pd.DataFrame
+    """scenario, replication, case_type, visits, share of finished cases."""
+    timings: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of CPU time by stage."""
+    confidence: float = CONFIDENCE
+
+    @functools.cached_property
+    def estimates(self) -> pd.DataFrame:
+        """scenario, metric, subject, unit, mean, low, high, replications (with a value)."""
+        return comparison.estimates_table(self.metrics, self.confidence)
+
+    def differences(self, reference: str | None = None) -> pd.DataFrame:
+        """Paired differences from a scenario, the first one unless named."""
+        reference = next(iter(self.scenarios)) if reference is None else reference
+        return comparison.paired_differences(self.metrics, reference, self.confidence)
+
+    def published(self) -> pd.DataFrame:
+        """Published figures beside simulated ones."""
+        return comparison.published_table(self.scenarios, self.metrics, self.confidence)
+
+
+def run(
+    scenarios: Sources,
+    replications: int = 10,
+    seed: int = 1,
+    *,
+    progress: Progress | None = None,
+    check: bool = False,
+) -> Experiment:
+    """Run every scenario so many times, and measure.
+
+    scenarios  files, or scenarios that were loaded; a map gives them names of its own.
+    check      assert on every replication the laws that hold in every run.
+
+    Raises ScenarioError with all problems of all files, LawViolated if a law is broken.
+    """
+    from sim.engines.simpy_engine import simulate
+    from sim.metrics import measure
+    from sim.workload import draw_workload
+
+    if replications < 1 or seed < 0:
+        raise ValueError("replications are 1 or more, a seed is 0 or more")
+    loaded = load_all(scenarios)
+    plans = {name: compile_plan(document.scenario) for name, document in loaded.items()}
+    tables = _Tables()
+    clock = _Clock()
+    for replication in range(replications):
+        for number, (name, plan) in enumerate(plans.items()):
+            workload = clock.timed("draw", draw_workload, plan, seed, replication)
+            log = clock.timed("simulate", simulate, plan, workload)
+            if check:
+                clock.timed("check", _assert_laws, plan, workload, log)
+            measures = clock.timed("measure", measure, plan, workload, log)
+            tables.add(name, replication, measures)
+            if progress is not None:
+                progress(replication * len(plans) + number + 1, replications * len(plans))
+    return Experiment(loaded, seed, replications, **tables.frames(), timings=clock.seconds)
+
+
+def load_all(scenarios: Sources, settings: Sequence[str] = ()) -> dict[str, Loaded]:
+    """The scenarios by name: that of the file, of the map, or `scenario-1` for values.
+
+    Files of one name in different folders are called after their folder too.
+
+    settings  such as `pools.windows.shifts.day.servers=4`, for every file.
+
+    Raises ScenarioError with all problems of all files, and if two scenarios have one name.
+    """
+    sources = list(scenarios.values() if isinstance(scenarios, Mapping) else scenarios)
+    documents: list[Loaded] = []
+    problems: list[Problem] = []
+    for number, source in enumerate(sources, start=1):
+        try:
+            documents.append(_document(source, f"scenario-{number}", settings))
+        except ScenarioError as error:
+            problems += error.problems
+    if not sources:
+        problems.append(Problem(Mark("scenarios"), "", "at least one is wanted"))
+    if problems:
+        raise ScenarioError(list(dict.fromkeys(problems)))
+    names = list(scenarios) if isinstance(scenarios, Mapping) else _names(documents)
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            twice = f"two scenarios are called '{name}'; give one of them another file name"
+            problems.append(Problem(Mark(str(documents[number].path)), "", twice))
+    if problems:
+        raise ScenarioError(problems)
+    return {n: replace(d, name=n) for n, d in zip(names, documents, strict=True)}
+
+
+def _document(source: Source, name: str, settings: Sequence[str]) -> Loaded:
+    if isinstance(source, Loaded):
+        return source
+    if isinstance(source, Scenario):
+        tree = from_plain(as_data(source), Mark("data"), None)
+        assert isinstance(tree, MapNode)
+        return Loaded(name, Path(name), source, tree)
+    return load_document(source, settings)
+
+
+def _names(documents: Sequence[Loaded]) -> list[str]:
+    """Names of the files, with that of the folder where the same name comes from another one."""
+    paths = [document.path.resolve() for document in documents]
+    names = []
+    for document, path in zip(documents, paths, strict=True):
+        twins = {p for d, p in zip(documents, paths, strict=True) if d.name == document.name}
+        is_shared = len({p.parent.name for p in twins}) > 1
+        names.append(f"{path.parent.name}-{document.name}" if is_shared else document.name)
+    return names
+
+
+def _assert_laws(*run: Any) -> None:
+    from sim.laws import assert_laws
+
+    assert_laws(*run)
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """CPU time by stage."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+
+    def timed(self, stage: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        begun = time.process_time()
+        result = function(*arguments)
+        self.seconds[stage] += time.process_time() - begun
+        return result
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """Rows as they come in."""
+
+    metrics: list[tuple[object, ...]] = field(default_factory=list)
+    lead_times: list[tuple[object, ...]] = field(default_factory=list)
+    half_hours: list[tuple[object, ...]] = field(default_factory=list)
+    visits: list[tuple[object, ...]] = field(default_factory=list)
+
+    def add(self, scenario: str, replication: int, measures: Measures) -> None:
+        for (metric, subject), value in measures.values.items():  # noqa: PD011 (no pandas)
+            unit = comparison.unit_of(metric)
+            self.metrics.append((scenario, replication, metric, subject, unit, value))
+        for rows, columns, table in (
+            (self.lead_times, LEAD_TIME_COLUMNS, measures.lead_times),
+            (self.half_hours, HALF_HOUR_COLUMNS, measures.half_hours),
+            (self.visits, VISIT_COLUMNS, measures.visits),
+        ):
+            # A hall without pools has a table without columns.
+            parts = [table.get(column, []) for column in columns[2:]]
+            rows += [(scenario, replication, *row) for row in zip(*parts, strict=True)]
+
+    def frames(self) -> dict[str, Any]:
+        """The tables of an `Experiment`."""
+        import pandas as pd
+
+        return {
+            "metrics": pd.DataFrame(self.metrics, columns=METRIC_COLUMNS),
+            "lead_times": pd.DataFrame(self.lead_times, columns=LEAD_TIME_COLUMNS),
+            "half_hours": pd.DataFrame(self.half_hours, columns=HALF_HOUR_COLUMNS),
+            "visits": pd.DataFrame(self.visits, columns=VISIT_COLUMNS),
+        }
+
+
+# A scenario as data
+
+
+def as_data(scenario: Scenario) -> dict[str, Any]:
+    """The scenario in dicts, lists and scalars, as a file would say it."""
+    data = _plain(scenario)
+    assert isinstance(data, dict)
+    return data
+
+
+def _plain(value: object, key: str = "") -> object:
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields.items()
+        entries = [(about.alias or name, getattr(value, name)) for name, about in fields]
+        return {name: _plain(below, name) for name, below in entries if below is not None}
+    if isinstance(value, Mapping):
+        return {str(name): _plain(below) for name, below in value.items()}
+    if key == "sessions" and isinstance(value, tuple):
+        return [f"{_time_of_day(start)}-{_time_of_day(end)}" for start, end in value]
+    if key == "at" and isinstance(value, int):
+        return _time_of_day(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Duration | dt.date) else value
+
+
+def _time_of_day(seconds: int) -> str:
+    text = f"{seconds // HOUR:02d}:{seconds % HOUR // MINUTE:02d}"
+    return f"{text}:{seconds % MINUTE:02d}" if seconds % MINUTE else text

@@ -1,0 +1,57 @@
+"""What people read in the place of ids: labels of scenarios, promises, pools and case types."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sim.loading import Loaded
+from sim.metric_definitions import METRICS
+
+
+def one_line(text: object) -> str:
+    """Any text as one line that cannot upset a terminal: nothing but letters, marks and spaces."""
+    line = " ".join(str(text).split())
+    return "".join("\ufffd" if unicodedata.category(c)[0] == "C" else c for c in line)
+
+
+def title(metric: str) -> str:
+    """A metric's name as words."""
+    return metric.replace("_", " ")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """By id; where scenarios differ, the first one's. Chinese text follows in a line of its own."""
+
+    scenarios: dict[str, str]
+    promises: dict[str, str]
+    pools: dict[str, str]
+    case_types: dict[str, str]
+
+    @classmethod
+    def of(cls, loaded: Mapping[str, Loaded]) -> Labels:
+        """The labels of these scenarios."""
+        scenarios = {name: document.scenario for name, document in loaded.items()}
+        promises: dict[str, Any] = {}
+        pools: dict[str, Any] = {}
+        case_types: dict[str, Any] = {}
+        for scenario in scenarios.values():
+            promises = dict(scenario.promises) | promises
+            pools = dict(scenario.pools) | pools
+            case_types = dict(scenario.case_types) | case_types
+        return cls(*map(_labels, (scenarios, promises, pools, case_types)))
+
+    def subject(self, metric: str, subject: str) -> str:
+        """What a metric is of."""
+        kinds = {"promise": self.promises, "pool": self.pools, "case_type": self.case_types}
+        for kind in METRICS[metric].subjects:
+            if subject in kinds.get(kind, {}):
+                return kinds[kind][subject]
+        return subject
+
+
+def _labels(things: Mapping[str, Any]) -> dict[str, str]:
+    return {name: thing.label.text() if thing.label else name for name, thing in things.items()}

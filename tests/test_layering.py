@@ -1,0 +1,65 @@
+"""The architecture: every module imports only from modules above it in the README's table."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "sim"
+
+
+def layers() -> list[str]:
+    """The modules in the order of the README's architecture table."""
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## Architecture")[1]
+    rows = re.findall(r"^\| (`.+?) \|", section, flags=re.MULTILINE)
+    return [name for row in rows for name in re.findall(r"`([\w/]+)`", row)]
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its name in the table (`engines/simpy_engine`)."""
+    paths = {
+        path.relative_to(PACKAGE).with_suffix("").as_posix(): path
+        for path in PACKAGE.rglob("*.py")
+    }
+    return {name: path for name, path in paths.items() if not name.endswith("__")}
+
+
+def imported(path: Path) -> set[str]:
+    """The modules of this package that a module imports, at its top or inside functions."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+    known = modules()
+    names = {name.removeprefix("sim.").replace(".", "/") for name in found if name.startswith("sim.")}
+    return names & set(known)
+
+
+def test_the_table_names_every_module_once() -> None:
+    assert sorted(layers()) == sorted(modules())
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_a_module_imports_only_from_modules_above_it(name: str) -> None:
+    order = layers()
+    below = {other for other in imported(modules()[name]) if order.index(other) >= order.index(name)}
+    assert not below, f"{name} imports {sorted(below)}, which stand below it"
+
+
+def test_engines_do_not_import_each_other() -> None:
+    engines = {name for name in modules() if name.startswith("engines/")}
+    for engine in engines:
+        assert not imported(modules()[engine]) & engines
+
+
+def test_the_check_notices_an_upward_import(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text("def f():\n    from sim.cli import main\n    import sim.plan\n")
+    assert imported(path) == {"cli", "plan"} & set(modules())
