@@ -247,7 +247,7 @@ def _plain(value: object, key: str = "") -> object:
     if key == "at" and isinstance(value, int):
         return _time_of_day(value)
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item, key) for item in value]
     return str(value) if isinstance(value, Duration | dt.date) else value
 
 

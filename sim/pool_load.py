@@ -89,8 +89,10 @@ class PoolLoad:
         # At one instant those who leave make room first.
         by = np.concatenate((np.ones(len(begin)), -np.ones(len(end))))
         order = np.lexsort((by, changes))
-        lengths = np.cumsum(by[order])
-        return float(lengths[changes[order] >= self.edges[0]].max(initial=0))
+        lengths = np.concatenate(([0], np.cumsum(by[order])))
+        # With those who were waiting already when the measured part begins.
+        standing = np.searchsorted(changes[order], self.edges[0], side="right")
+        return float(lengths[standing:].max())
 
     def by_half_hour(self, came_at: IntArray, lasted: IntArray) -> dict[str, list[object]]:
         """The table of the half-hours in which the pool is open on some day."""

@@ -344,9 +344,9 @@ class _Number:
             return "-"
         scale = 100 if self.metric.is_share else 1
         value, like = scale * value, abs(scale * like)
-        steps = (100, 10, 0.1)
-        decimals = 1 if self.metric.is_share else sum(0 < like < step for step in steps)
-        decimals = decimals if like else 2
+        decimals = sum(like < step for step in (100, 10, 0.1)) if like else 2
+        if self.metric.is_share:
+            decimals = 1
         text = f"{value:,.{decimals}f}"
         return text.removeprefix("-") if not text.strip("-0.") else text
 

@@ -42,7 +42,7 @@ from sim.workload import Workload
 AFTER_ALL: Final = EventPriority(2)
 """SimPy's own events have priority 0 and 1: this one comes after all others of an instant."""
 
-COMPLETE, RENEGE, ARRIVE, COME_IN, ENQUEUE, START, TURN_AWAY, LOSE, DEPART = Kind
+COMPLETE, RENEGE, ARRIVE, COME_IN, ENQUEUE, START, TURN_AWAY, LOSE, DEPART = map(int, Kind)
 
 Life = Generator[simpy.Event, Any, None]
 
@@ -77,9 +77,9 @@ class Process:
     def resume(self, event: simpy.Event) -> None:
         """What it waited for has happened."""
         hall = self.hall
-        hall.now = hall.env.now  # type: ignore[assignment]  # whole seconds, since all delays are
+        hall.now = hall.env._now  # type: ignore[assignment]  # whole seconds, since all delays are
         try:
-            event = self.life.send(event.value)
+            event = self.life.send(event._value)
         except StopIteration:
             pass
         else:
@@ -166,13 +166,13 @@ class Queue:
         self.first_pool = shifts[0].pool
         self.num_open = 0
         """How many of its shifts are at work."""
-        self.is_alone = True
-        """No other queue asks for these shifts."""
+        self.is_simple = self.first_pool.room is None
+        """No other queue asks for these shifts, and any number can wait."""
         self.waiting: list[Entry] = []
         for shift in shifts:
             shift.queues.append(self)
             for queue in shift.queues:
-                queue.is_alone = len(shift.queues) == 1 and queue.is_alone
+                queue.is_simple = len(shift.queues) == 1 and queue.is_simple
 
     def next_match(self) -> tuple[Entry, Shift] | None:
         """Who is served next, and by which shift; None if nobody can be."""
@@ -384,7 +384,7 @@ class Hall:
             if self.losing:
                 self.touched.append(self.queues[ticket.activity.queue])
 
-    def leave(self, ticket: Ticket, kind: Kind) -> None:
+    def leave(self, ticket: Ticket, kind: int) -> None:
         """Somebody goes unserved, to come back or for good."""
         case = ticket.case
         ticket.is_waiting = False
@@ -428,32 +428,31 @@ class Hall:
         if self.losing:
             self.lose_cases()
         touched, self.touched = self.touched, []
-        rivals = []
+        others = []
         for queue in touched:
-            if queue.is_alone and queue.num_open:
+            if queue.is_simple and queue.num_open:
                 for shift in queue.shifts:
                     while shift.free and queue.waiting and shift.is_open:
                         self.start(heapq.heappop(queue.waiting), shift)
             elif queue.waiting:
-                rivals.append(queue)
-        while matches := [(m, queue) for queue in rivals if (m := queue.next_match())]:
-            # Of those who compete for the same servers, the first in the waiting order.
-            (entry, shift), queue = min(matches, key=lambda found: found[0][0])
-            queue.waiting.remove(entry)
-            heapq.heapify(queue.waiting)
-            self.start(entry, shift)
-        unserved = [
-            queue
-            for queue in touched
-            if queue.waiting and (not queue.num_open or queue.first_pool.room is not None)
-        ]
-        if unserved:
-            self.send_away(unserved)
+                others.append(queue)
+        if others:
+            self.hand_out_among(others)
         self.round += 1
         if self.next_round:
             for event in self.next_round:
                 event.succeed()
             self.next_round = []
+
+    def hand_out_among(self, queues: list[Queue]) -> None:
+        """Hand out where queues compete, are closed, or have little room."""
+        while matches := [(m, queue) for queue in queues if (m := queue.next_match())]:
+            # Of those who compete for the same servers, the first in the waiting order.
+            (entry, shift), queue = min(matches, key=lambda found: found[0][0])
+            queue.waiting.remove(entry)
+            heapq.heapify(queue.waiting)
+            self.start(entry, shift)
+        self.send_away([queue for queue in queues if queue.waiting])
 
     def start(self, entry: Entry, shift: Shift) -> None:
         """A server begins with a case, unless it has left."""
