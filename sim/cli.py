@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from sim.errors import HallError, ScenarioError
+from sim.errors import HallError, Mark, Problem, ScenarioError
 from sim.labels import one_line
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 USAGE, INTERRUPTED, CLOSED_PIPE, BUG = 2, 130, 141, 1
 WIDTH: Final = 160
 """Columns where there is no terminal and COLUMNS says nothing."""
+NARROWEST: Final = 80
 PATIENCE: Final = 2.0
 """Seconds of work below which no progress is shown."""
 _CLICK_ERROR: Final = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -89,9 +90,7 @@ def _show_version(is_wanted: bool) -> None:
 def hall(
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", help="Show the version.", callback=_show_version, is_eager=True
-        ),
+        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
     ] = False,
 ) -> None:
     """Simulate government service halls: where the days go, and what a reform changes.
@@ -114,10 +113,14 @@ Settings = Annotated[
     ),
 ]
 Replications = Annotated[
-    int, typer.Option("--replications", "-r", min=1, max=1_000_000, metavar="N", help="How many runs of each.")
+    int,
+    typer.Option(
+        "--replications", "-r", min=1, max=1_000_000, metavar="N", help="How many runs of each."
+    ),
 ]
 Seed = Annotated[
-    int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="The same seed gives the same numbers.")
+    int,
+    typer.Option(min=0, max=2**63 - 1, metavar="N", help="The same seed gives the same numbers."),
 ]
 Output = Annotated[
     Path | None,
@@ -170,7 +173,7 @@ def check(files: Files, settings: Settings = None) -> None:
     epilog=_examples(
         "hall show scenarios/lanzhou-2020.yaml",
         "hall show scenarios/tutorial.yaml --set pools.windows.shifts.day.servers=4",
-    )
+    ),
 )
 def show(file: File, settings: Settings = None) -> None:
     """Print a scenario as it is run: every value explicit, with where it is from."""
@@ -183,7 +186,7 @@ def show(file: File, settings: Settings = None) -> None:
     short_help="Print the JSON Schema of scenario files.",
     epilog=_examples(
         "hall schema > scenarios/scenario.schema.json",
-    )
+    ),
 )
 def schema() -> None:
     """Print the JSON Schema of scenario files, from which editors complete and explain."""
@@ -197,7 +200,7 @@ def schema() -> None:
     short_help="List every metric and its definition.",
     epilog=_examples(
         "hall metrics",
-    )
+    ),
 )
 def metrics() -> None:
     """List every metric: its name, unit, what it can be of, and its definition."""
@@ -213,7 +216,7 @@ def metrics() -> None:
         "hall run scenarios/tutorial.yaml --set pools.windows.shifts.day.servers=4",
         "hall run scenarios/lanzhou-2015.yaml -r 30 --output results/2015",
         "hall run scenarios/tutorial.yaml --json | jq .estimates",
-    )
+    ),
 )
 def run(
     files: Files,
@@ -244,7 +247,7 @@ def run(
     epilog=_examples(
         "hall compare scenarios/lanzhou-2015.yaml scenarios/lanzhou-2020.yaml",
         "hall compare scenarios/lanzhou-2015.yaml my-reform.yaml -r 30 -o results/my-reform",
-    )
+    ),
 )
 def compare(
     files: Files,
@@ -264,7 +267,8 @@ def compare(
     from sim.results import file_names
 
     if len(files) < 2:
-        raise typer.BadParameter("compare needs two files or more; 'hall run' runs one")
+        found = "two files or more are wanted; 'hall run' runs one"
+        raise ScenarioError([Problem(Mark("hall compare"), "", found)])
     loaded = _load(files, settings)
     if output is None:
         output = Path("results", "-vs-".join(file_names(list(loaded)).values())[:120])
@@ -282,7 +286,7 @@ def compare(
     short_help="Draw the figures of a results folder once more.",
     epilog=_examples(
         "hall plot results/lanzhou-2015-vs-lanzhou-2020",
-    )
+    ),
 )
 def plot(
     folder: Annotated[
@@ -345,6 +349,8 @@ def _warn(loaded: Loaded) -> None:
 
 def _show(shown: RenderableType) -> None:
     console = _console(sys.stdout)
+    # A narrower terminal wraps lines itself: tables would cut their numbers.
+    console.width = max(console.width, NARROWEST)
     with console.capture() as capture:
         console.print(shown)
     lines = (line.rstrip() for line in capture.get().splitlines())
@@ -442,6 +448,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = _invoke(arguments)
         sys.stdout.flush()
+        if code == INTERRUPTED:  # typer gives this one as a code, earlier versions raise Abort
+            _say("interrupted")
         return code
     except BrokenPipeError:
         return _closed_pipe()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sim.experiment import Experiment
-from sim.labels import Labels, title
+from sim.labels import Labels, limit, one_line, title
 from sim.metric_definitions import METRICS
 from sim.timeline import Clock
 
@@ -63,7 +63,7 @@ def experiment_figures(experiment: Experiment) -> Iterator[tuple[str, Figure]]:
     case_types = labels.scenarios | labels.case_types
     yield "visits", plots.visits_figure(experiment.visits, case_types, caption, names)
     if len(names) > 1:
-        differences = _headlines(experiment.differences(), labels)
+        differences = headline_differences(experiment)
         interval = f"{experiment.confidence:.0%} confidence interval".replace("%", " %")
         yield (
             "differences",
@@ -71,15 +71,27 @@ def experiment_figures(experiment: Experiment) -> Iterator[tuple[str, Figure]]:
         )
 
 
-def _headlines(differences: pd.DataFrame, labels: Labels) -> pd.DataFrame:
-    """The differences of the metrics that lead a report, shares in per cent, with row labels."""
+def headline_differences(experiment: Experiment) -> pd.DataFrame:
+    """The differences of the metrics that lead a report, shares in points, with row labels."""
+    differences = experiment.differences()
+    labels = Labels.of(experiment.scenarios)
     chosen = differences[[METRICS[metric].is_headline for metric in differences["metric"]]].copy()
     is_share = [METRICS[metric].is_share for metric in chosen["metric"]]
     for column in ("reference_mean", "scenario_mean", "difference", "low", "high"):
         chosen.loc[is_share, column] *= 100
     chosen.loc[is_share, "unit"] = "percentage points"
     chosen["label"] = [
-        f"{title(metric)}: {' '.join(labels.subject(metric, subject).split())}"
+        f"{title(metric)}{_limits(experiment, metric, subject)}: "
+        f"{one_line(labels.subject(metric, subject))}"
         for metric, subject in zip(chosen["metric"], chosen["subject"], strict=True)
     ]
     return chosen
+
+
+def _limits(experiment: Experiment, metric: str, subject: str) -> str:
+    """What an on-time share is about, since each scenario has promises of its own."""
+    scenarios = [loaded.scenario for loaded in experiment.scenarios.values()]
+    found = {limit(scenario, metric, subject) for scenario in scenarios} - {""}
+    if len(found) > 1:
+        return " (each its own promise)"
+    return "".join(f" ({text})" for text in found)

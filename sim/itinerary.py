@@ -100,8 +100,9 @@ def make_process(
 ) -> Process:
     """The process with these predecessors; `again` maps the end of each loop to its beginnings.
 
-    Raises LoopError for a loop whose beginnings do not lead to its end and for loops that overlap
-    without one lying inside the other. The graph must have no cycle (`find_cycle`).
+    Raises LoopError for a loop whose beginnings do not lead to its end, for loops that overlap
+    without one lying inside the other, and for loops of which each follows the other. The graph
+    must have no cycle (`find_cycle`).
     """
     reach = _reachable(after)
     loops = []
@@ -117,14 +118,15 @@ def make_process(
                 loop.members <= other.members or other.members <= loop.members
             ):
                 raise LoopError(loop.end, "overlaps another loop without lying inside it")
-            if loop is not other and loop.members == other.members:
-                raise LoopError(loop.end, "repeats the same activities as another loop")
     loops.sort(key=lambda loop: -len(loop.members))
     extra: list[set[int]] = [set(before) for before in after]
     for loop in loops:
         for member in loop.members:
             for follower in reach[member] - loop.members:
                 extra[follower].add(loop.end)
+    if cycle := find_cycle([sorted(before) for before in extra]):
+        end = next(loop.end for loop in loops if loop.end in cycle)
+        raise LoopError(end, "waits for the end of another loop that waits for this one's end")
     return Process(
         after=tuple(tuple(before) for before in after),
         loops=tuple(loops),

@@ -9,6 +9,7 @@ from typing import Any
 
 from sim.loading import Loaded
 from sim.metric_definitions import METRICS
+from sim.scenario import Scenario
 
 
 def one_line(text: object) -> str:
@@ -20,6 +21,12 @@ def one_line(text: object) -> str:
 def title(metric: str) -> str:
     """A metric's name as words."""
     return metric.replace("_", " ")
+
+
+def limit(scenario: Scenario, metric: str, subject: str) -> str:
+    """The limit that an on-time share is about, such as `5 working days`; empty for others."""
+    promise = scenario.promises.get(subject)
+    return str(promise.within) if metric == "on_time_share" and promise else ""
 
 
 @dataclass(frozen=True)

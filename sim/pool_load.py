@@ -130,7 +130,8 @@ def _time_within(begin: IntArray, end: IntArray, at: IntArray) -> FloatArray:
         result: FloatArray = (at * count - total[count]).astype(float)
         return result
 
-    return before(begin) - before(end)
+    within: FloatArray = before(begin) - before(end)
+    return within
 
 
 def _open_parts(sessions: Sessions, begin: IntArray, end: IntArray) -> tuple[IntArray, IntArray]:

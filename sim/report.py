@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -20,7 +20,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from sim.labels import Labels, one_line, title
+from sim.labels import Labels, limit, one_line, title
 from sim.loading import Loaded, provenance
 from sim.metric_definitions import HALL, METRICS, Metric
 from sim.offered_load import PoolLoad, offered_load
@@ -172,9 +172,10 @@ def _load(load: PoolLoad) -> str:
 
 
 def _headline_table(experiment: Experiment, name: str) -> Table:
+    scenario = experiment.scenarios[name].scenario
     rows = _Rows.of(experiment.estimates, name)
     labels = Labels.of({name: experiment.scenarios[name]})
-    table = _table("of", "metric", *_NUMBERS, "unit", "unfinished")
+    table = _table("of", "metric", "^mean", "!95 % interval", "unit", "unfinished")
     last = ""
     for (metric, subject), row in rows.by_key.items():
         definition = METRICS[metric]
@@ -187,7 +188,7 @@ def _headline_table(experiment: Experiment, name: str) -> Table:
             title(metric),
             number.mean(row.mean),
             number.interval(row),
-            definition.unit,
+            _unit(definition.unit, limit(scenario, metric, subject)),
             rows.unfinished(definition, subject),
         )
         last = of
@@ -213,6 +214,7 @@ def _published_table(experiment: Experiment, names: Sequence[str]) -> Table:
     labels = Labels.of(experiment.scenarios)
     table = _table("figure", "scenario", "^published", *_NUMBERS, "unit", "^distance", "verdict")
     rows = {name: _Rows.of(experiment.estimates, name) for name in names}
+    scenarios = {name: loaded.scenario for name, loaded in experiment.scenarios.items()}
     entries: dict[tuple[str, str], list[Any]] = {}
     for entry in published.itertuples(index=False):
         entries.setdefault((str(entry.metric), str(entry.subject)), []).append(entry)
@@ -220,6 +222,8 @@ def _published_table(experiment: Experiment, names: Sequence[str]) -> Table:
         definition = METRICS[metric]
         number = _Number(definition, experiment.replications)
         text = f"{one_line(labels.subject(metric, subject))}: {title(metric)}"
+        own = [one_line(entry.label) for entry in found if entry.label != entry.id]
+        text = own[0] if own else text
         for name in names:
             row = rows[name].by_key.get((metric, subject))
             if row is None:
@@ -232,7 +236,7 @@ def _published_table(experiment: Experiment, names: Sequence[str]) -> Table:
                     f"{_SIGNS[entry.relation]} {number.mean(entry.published)}" if entry else "-",
                     number.mean(row.mean),
                     number.interval(row),
-                    definition.unit,
+                    _unit(definition.unit, limit(scenarios[name], metric, subject)),
                     number.signed(entry.distance) if entry else "",
                     entry.verdict if entry else "",
                 )
@@ -245,6 +249,7 @@ def _differences_report(experiment: Experiment, name: str) -> RenderableType:
     labels = Labels.of(experiment.scenarios)
     reference = next(iter(experiment.scenarios))
     unfinished = [_Rows.of(experiment.estimates, n) for n in (reference, name)]
+    scenarios = [experiment.scenarios[n].scenario for n in (reference, name)]
     table = _table(
         "of", "metric", "^before", "^after", "^difference", "95 % interval", "unit", "^gain",
         "unfinished",
@@ -257,6 +262,7 @@ def _differences_report(experiment: Experiment, name: str) -> RenderableType:
             continue
         number = _Number(metric, experiment.replications)
         of = one_line(labels.subject(metric.name, row.subject))
+        limits = [limit(scenario, metric.name, row.subject) for scenario in scenarios]
         shares = [estimates.unfinished(metric, row.subject) for estimates in unfinished]
         table.add_row(
             "" if of == last else of,
@@ -265,7 +271,7 @@ def _differences_report(experiment: Experiment, name: str) -> RenderableType:
             number.mean(row.scenario_mean),
             number.signed(row.difference),
             number.interval(_Interval(row.difference, row.low, row.high, row.replications), True),
-            "points" if metric.is_share else metric.unit,
+            _unit("points" if metric.is_share else metric.unit, " -> ".join(dict.fromkeys(limits))),
             _gain(row.gain_from_pairing),
             " -> ".join(shares) if any(shares) else "",
         )
@@ -351,6 +357,10 @@ class _Number:
         return text.removeprefix("-") if not text.strip("-0.") else text
 
 
+def _unit(unit: str, promised: str) -> str:
+    return f"{unit} ({promised})" if promised else unit
+
+
 def _gain(gain: float) -> str:
     if math.isnan(gain):
         return "-"
@@ -366,10 +376,13 @@ def _statement(row: Provenance) -> str:
 
 
 def _table(*columns: str) -> Table:
-    """A table without lines but one below its head; columns of `^` names are set to the right."""
+    """A table without lines but one below its head.
+
+    Columns of `^` names are set to the right; those and columns of `!` names never wrap.
+    """
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
-        name = column.removeprefix("^")
-        right = name != column
-        table.add_column(name, justify="right" if right else "left", no_wrap=right, overflow="fold")
+        side: Literal["left", "right"] = "right" if column.startswith("^") else "left"
+        name = column.lstrip("^!")
+        table.add_column(name, justify=side, no_wrap=name != column, overflow="fold")
     return table

@@ -304,7 +304,7 @@ def read_results(folder: str | Path) -> Experiment:
     except ResultsError:
         raise
     except Exception as error:  # whatever somebody has done to the files
-        reason = shown(f"{type(error).__name__}: {error}".splitlines()[0])
+        reason = one_line(f"{type(error).__name__}: {error}".splitlines()[0])
         raise ResultsError(f"{one_line(folder)}: cannot read the results: {reason}") from None
 
 
@@ -315,6 +315,7 @@ _COLUMNS: Final = {
     "visits": tables.VISIT_COLUMNS,
 }
 _TEXTS: Final = ("scenario", "metric", "subject", "unit", "time", "pool", "case_type")
+_WHOLE_NUMBERS: Final = ("replication", "half_hour", "visits", "working_days")
 
 
 def _file_in(folder: Path, name: str) -> Path:
@@ -328,25 +329,19 @@ def _read_table(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     columns = _COLUMNS[path.stem]
-    table = pd.read_csv(
-        path,
-        encoding="utf-8-sig",
-        # Only an empty cell is a missing number: a scenario may be called `NA`.
-        keep_default_na=False,
-        na_values={name: [""] for name in columns if name not in _TEXTS},
-        dtype={name: str if name in _TEXTS else _number_type(name) for name in columns},
-        float_precision="round_trip",
-    )
+    # As text first: pandas would take a scenario called `NA` for a missing number.
+    table = pd.read_csv(path, encoding="utf-8-sig", dtype=str, keep_default_na=False)
     if list(table.columns) != columns:
         raise ResultsError(f"{one_line(path)}: not the columns {', '.join(columns)}")
-    for column in table.columns.intersection(list(_TEXTS)):
-        table[column] = [_unguarded(text) for text in table[column]]
-    return table
+    return pd.DataFrame({c: [_value(c, text) for text in table[c]] for c in columns})
 
 
-def _number_type(column: str) -> type:
-    whole = column in ("replication", "half_hour", "visits", "working_days")
-    return int if whole else float
+def _value(column: str, text: str) -> str | int | float:
+    if column in _TEXTS:
+        return _unguarded(text)
+    if column in _WHOLE_NUMBERS:
+        return int(text)
+    return float(text or "nan")
 
 
 def redraw(folder: str | Path) -> list[Path]:

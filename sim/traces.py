@@ -184,8 +184,8 @@ class Trace:
         order = np.argsort(step, kind="stable")
         step = step[order]
         event = np.concatenate((np.full(num_steps, NONE), events))[order]
-        kind = np.where(event == NONE, READY, self.log.kind[event])
-        at = np.where(event == NONE, self.ready_at[step], self.log.at[event])
+        kind = np.append(self.log.kind, READY)[event]
+        at = np.where(event == NONE, self.ready_at[step], np.append(self.log.at, NEVER)[event])
         has_next = np.append(np.diff(step) == 0, False)[: len(step)]
         unserved = np.cumsum((kind == Kind.RENEGE) | (kind == Kind.TURN_AWAY))
         unserved -= np.repeat(unserved[kind == READY], np.bincount(step, minlength=num_steps))
@@ -299,7 +299,7 @@ def _expect_ends(trace: Trace, starts: BoolArray, expected: IntArray) -> None:
     activity = trace.workload.step_activity[chain.step]
     clocks = list(Clock)
     clock = np.array([clocks.index(a.delay_clock) for a in plan.activities], np.int64)[activity]
-    server = np.where(chain.event == NONE, NONE, trace.log.server[chain.event])
+    server = np.append(trace.log.server, NONE)[chain.event]
     shift = np.append(trace.shift_of_server, NONE)[server]
     is_delay = starts & (shift == NONE)
     mine = is_delay & (clock == clocks.index(Clock.WORKING_TIME))

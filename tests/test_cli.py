@@ -1,0 +1,452 @@
+"""The command line, driven as a person would: real files, exit codes, and what goes where."""
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sim import cli
+from sim.cli import main
+from sim.errors import LawViolated
+
+HOSTILE = "cost $x$ [/red] <b> 公司"
+HALL = """
+label: {en: Old process, zh: 旧流程}
+calendar: weekdays
+hours: {day: ["09:00-12:00", "13:00-17:00"]}
+working_hours: day
+horizon: {source: assumed, from: 2015-01-05, to: 3 working days}
+pools:
+  windows: {label: "cost $x$ [/red] <b> 公司", shifts: {clerks: {servers: 1}}}
+trips: {visit: {}}
+case_types:
+  company:
+    source: stated by the office
+    arrivals: {per_hour: 5}
+    activities: {file: {trip: visit, pool: windows, service: 9 min}}
+promises: {done: {case_types: company, within: same day}}
+published:
+  wait: {metric: waiting_time_mean, subject: windows, at_most: 5, source: stated by the press}
+"""
+REFORM = """
+extends: old.yaml
+label: New process
+pools: {windows: {shifts: {clerks: {servers: 2}}}}
+"""
+
+Hall = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder one is in, with two scenarios."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(cli.__file__).parents[1]))
+    monkeypatch.delenv("HALL_DEBUG", raising=False)
+    (tmp_path / "old.yaml").write_text(HALL, encoding="utf-8")
+    (tmp_path / "new.yaml").write_text(REFORM, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def hall(place: Path, capsys: pytest.CaptureFixture[str]) -> Hall:
+    """Runs one command: exit code, standard output, standard error."""
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        code = main(arguments)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return command
+
+
+def started(*arguments: str, **options: object) -> subprocess.CompletedProcess[bytes]:
+    """The same in a process of its own."""
+    command = [sys.executable, "-m", "sim", *arguments]
+    return subprocess.run(command, capture_output=True, timeout=60, **options)  # type: ignore[call-overload,no-any-return]
+
+
+# --- help ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_help_shows_commands_examples_and_exit_codes(hall: Hall, arguments: list[str]) -> None:
+    code, out, err = hall(*arguments)
+    assert (code, err) == (0, "")
+    for text in ("compare", "hall run scenarios/tutorial.yaml", "130  interrupted"):
+        assert text in out
+
+
+@pytest.mark.parametrize(
+    "command", ["check", "show", "schema", "metrics", "run", "compare", "plot"]
+)
+def test_every_command_has_examples(hall: Hall, command: str) -> None:
+    code, out, _ = hall(command, "--help")
+    assert code == 0
+    assert f"hall {command}" in out[out.index("Example") :]
+
+
+def test_the_version_is_shown(hall: Hall) -> None:
+    code, out, _ = hall("--version")
+    assert code == 0
+    assert re.fullmatch(r"hall \S+\n", out)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["check", "old.yaml"], ["show", "old.yaml"], ["schema"], ["metrics"]]
+)
+def test_what_only_reads_files_is_there_at_once(place: Path, arguments: list[str]) -> None:
+    """No pandas, matplotlib, simpy or scipy.stats is imported for it."""
+    code = (
+        "import sys; from sim.cli import main; code = main(sys.argv[1:]);"
+        "print(code, sorted({'pandas', 'matplotlib', 'simpy', 'scipy.stats'} & set(sys.modules)),"
+        "file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    found = subprocess.run(command, capture_output=True, check=True)
+    assert found.stderr == b"0 []\n"
+
+
+# --- wrong options and files ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rum", "old.yaml"], "hall: No such command 'rum'"),
+        (["run"], "hall run: Missing argument 'FILE"),
+        (["run", "--sed", "3", "old.yaml"], "hall run: No such option: --sed"),
+        (["run", "old.yaml", "-r", "0"], "hall run: Invalid value for '--replications' / '-r'"),
+        (["run", "old.yaml", "-r", "ten"], "Invalid value for '--replications' / '-r'"),
+        (["run", "old.yaml", "--seed", "-1"], "Invalid value for '--seed'"),
+        (["run", "old.yaml", "--seed", "1.5"], "Invalid value for '--seed'"),
+        (["run", "gone.yaml"], "gone.yaml: cannot be read: No such file or directory"),
+        (["run", "."], "is not a regular file"),
+        (["run", "old.yaml", "old.yaml"], "two scenarios are called 'old'"),
+        (["run", "old.yaml", "--set", "pools"], "--set pools: no '='"),
+        (["run", "old.yaml", "--set", "pool.x=1"], "Did you mean 'pools'"),
+        (["compare", "old.yaml"], "hall compare: two files or more are wanted"),
+        (["show", "old.yaml", "new.yaml"], "hall show: Got unexpected extra argument"),
+        (["run", "\x1b[2J\n.yaml"], "\ufffd[2J .yaml: cannot be read"),
+    ],
+)
+def test_a_wrong_option_is_one_line_and_exit_code_2(
+    hall: Hall, place: Path, arguments: list[str], message: str
+) -> None:
+    before = sorted(place.iterdir())
+    code, out, err = hall(*arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert len(err.splitlines()) == 1, err
+    assert "Traceback" not in err
+    assert sorted(place.iterdir()) == before
+
+
+@pytest.mark.parametrize("command", ["check", "show", "run", "compare"])
+def test_every_problem_is_a_line_and_nothing_is_written(
+    hall: Hall, place: Path, command: str
+) -> None:
+    text = HALL.replace("servers: 1", "servers: -1").replace("9 min", "9")
+    (place / "wrong.yaml").write_text(text, encoding="utf-8")
+    files = ["wrong.yaml"] if command == "show" else ["wrong.yaml", "new.yaml"]
+    code, _, err = hall(command, *files)
+    assert code == 2
+    problems = [line for line in err.splitlines() if line.startswith("wrong.yaml:")]
+    assert len(problems) == 2
+    assert all(re.match(r"wrong\.yaml:\d+:\d+: ", line) for line in problems)
+    assert not (place / "results").exists()
+
+
+def test_a_file_that_would_crash_the_parser_is_one_line(hall: Hall, place: Path) -> None:
+    (place / "deep.yaml").write_text("a: " + "[" * 100_000)
+    code, out, err = hall("run", "deep.yaml")
+    assert (code, out) == (2, "")
+    assert "deep.yaml:1:67: nested deeper than 64" in err
+
+
+# --- check, show, schema, metrics ----------------------------------------------------------------
+
+
+def test_check_counts_numbers_by_where_they_are_from(hall: Hall) -> None:
+    code, out, err = hall("check", "old.yaml", "new.yaml")
+    assert (code, err) == (0, "")
+    assert "old.yaml: ok\n" in out
+    assert "8 numbers: 3 stated, 0 derived, 0 calibrated, 2 assumed, 3 without" in out
+    assert re.search(r"old\.yaml:8:\d+: pools\.windows\.shifts\.clerks\.servers: 1\n", out)
+    assert "load: windows 0.75" in out
+
+
+def test_check_goes_on_after_a_file_with_problems(hall: Hall) -> None:
+    code, out, err = hall("check", "gone.yaml", "old.yaml")
+    assert code == 2
+    assert "old.yaml: ok" in out
+    assert "gone.yaml" in err
+    assert "1 problem\n" in err
+
+
+def test_an_overloaded_pool_is_a_warning(hall: Hall) -> None:
+    overload = ("--set", "case_types.company.arrivals.per_hour=9")
+    for command in (("check", "old.yaml"), ("run", "old.yaml", "-r", "1")):
+        code, out, err = hall(*command, *overload)
+        assert code == 0
+        assert "load: windows 1.35!" in out
+        assert err.startswith("warning: old.yaml: pool 'windows' has load 1.35!")
+
+
+def test_show_prints_a_file_that_is_the_same_scenario(hall: Hall, place: Path) -> None:
+    code, out, err = hall("show", "new.yaml", "--set", "pools.windows.shifts.clerks.servers=3")
+    assert (code, err) == (0, "")
+    (place / "shown.yaml").write_text(out, encoding="utf-8")
+    assert hall("show", "shown.yaml")[0] == 0
+    assert "servers: 3" in out
+    assert "New process" in out
+    assert "stated by the office" in out
+
+
+def test_schema_is_json(hall: Hall) -> None:
+    code, out, _ = hall("schema")
+    assert code == 0
+    assert "Scenario" in json.loads(out)["$defs"]
+
+
+def test_metrics_are_listed(hall: Hall) -> None:
+    code, out, _ = hall("metrics")
+    assert code == 0
+    assert "on_time_share" in out
+
+
+# --- run -----------------------------------------------------------------------------------------
+
+
+def test_results_go_to_standard_output(hall: Hall, place: Path) -> None:
+    before = sorted(place.iterdir())
+    code, out, err = hall("run", "old.yaml", "-r", "2", "--seed", "7", "--check")
+    assert (code, err) == (0, "")
+    assert "old  Old process 旧流程" in out
+    assert "2 replications, seed 7" in out
+    assert HOSTILE in out
+    assert "\x1b" not in out
+    assert not any(line.endswith(" ") for line in out.splitlines())
+    assert sorted(place.iterdir()) == before
+
+
+def test_the_same_command_prints_the_same(hall: Hall) -> None:
+    first = hall("run", "old.yaml", "-r", "2")
+    assert hall("run", "old.yaml", "-r", "2") == first
+    assert hall("run", "old.yaml", "-r", "2", "--seed", "2") != first
+
+
+def test_json_is_one_object_in_full_precision(hall: Hall) -> None:
+    code, out, err = hall("run", "old.yaml", "new.yaml", "-r", "2", "--json")
+    assert (code, err) == (0, "")
+    data = json.loads(out)
+    assert [s["name"] for s in data["scenarios"]] == ["old", "new"]
+    means = [row["mean"] for row in data["estimates"] if row["metric"] == "waiting_time_mean"]
+    assert all(len(str(mean)) > 8 for mean in means)
+    assert data["published"][0]["source"] == "stated by the press"
+
+
+def test_json_of_one_replication_has_no_nan(hall: Hall) -> None:
+    _, out, _ = hall("run", "old.yaml", "-r", "1", "--json")
+    assert "NaN" not in out
+    assert json.loads(out)["estimates"][0]["low"] is None
+
+
+def test_settings_count(hall: Hall) -> None:
+    more = ("--set", "pools.windows.shifts.clerks.servers=2", "--set", "label=Other")
+    _, out, _ = hall("run", "old.yaml", "-r", "1", *more)
+    assert "old  Other" in out
+    assert "load: windows 0.38" in out
+
+
+def test_run_writes_a_folder_only_if_it_is_named(hall: Hall, place: Path) -> None:
+    code, out, _ = hall("run", "old.yaml", "-r", "2", "-o", "a/b")
+    assert code == 0
+    assert out.endswith("results: a/b\n")
+    assert (place / "a/b/figures/visits.png").exists()
+
+
+# --- compare and plot ----------------------------------------------------------------------------
+
+
+def test_compare_prints_differences_and_writes_figures(hall: Hall, place: Path) -> None:
+    code, out, err = hall("compare", "old.yaml", "new.yaml", "-r", "3")
+    assert (code, err) == (0, "")
+    assert "Published and simulated" in out
+    assert "new (after) minus old (before)" in out
+    assert out.endswith("results: results/old-vs-new\n")
+    folder = place / "results/old-vs-new"
+    assert (folder / "figures/differences.png").exists()
+    before = (folder / "figures/differences.png").read_bytes()
+    code, out, _ = hall("plot", "results/old-vs-new")
+    assert code == 0
+    assert "results/old-vs-new/figures/differences.png\n" in out
+    assert (folder / "figures/differences.png").read_bytes() == before
+
+
+def test_two_processes_write_the_same_bytes(place: Path) -> None:
+    """Whatever the order of sets in them."""
+    trees = []
+    for seed in ("1", "2"):
+        arguments = ("compare", "old.yaml", "new.yaml", "-r", "2", "-o", f"r{seed}", "--json")
+        found = started(*arguments, env={**os.environ, "PYTHONHASHSEED": seed})
+        assert found.returncode == 0, found.stderr
+        files = [file for file in sorted((place / f"r{seed}").rglob("*")) if file.is_file()]
+        trees.append([(file.name, file.read_bytes()) for file in files])
+        trees[-1].append(("out", found.stdout.replace(f"r{seed}".encode(), b"r")))
+    assert trees[0] == trees[1]
+
+
+def never(*_: object, **__: object) -> None:
+    raise AssertionError("nothing may be simulated")
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("old.yaml", "old.yaml is a file, not a folder"),
+        ("old.yaml/r", "old.yaml is a file, not a folder"),
+        ("thesis", "thesis is not empty and holds no results; name another folder"),
+        (".", "is the folder you are in"),
+        ("/proc/hall", "/proc/hall: cannot write results"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_runs(
+    hall: Hall, place: Path, monkeypatch: pytest.MonkeyPatch, output: str, message: str
+) -> None:
+    (place / "thesis").mkdir()
+    (place / "thesis/draft.txt").write_text("years of work")
+    monkeypatch.setattr("sim.experiment.run", never)
+    for command in (("run", "old.yaml"), ("compare", "old.yaml", "new.yaml")):
+        code, out, err = hall(*command, "-o", output)
+        assert (code, out) == (5, "")
+        assert message in err
+        assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("folder", ["gone", ".", "old.yaml"])
+def test_plot_of_what_is_no_results_folder(hall: Hall, folder: str) -> None:
+    code, out, err = hall("plot", folder)
+    assert (code, out) == (5, "")
+    assert re.search("there is no such folder|no results folder", err)
+
+
+# --- when things go wrong ------------------------------------------------------------------------
+
+
+def failing(error: BaseException) -> Callable[..., None]:
+    def run(*_: object, **__: object) -> None:
+        raise error
+
+    return run
+
+
+def test_a_bug_is_one_line_and_exit_code_1(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.experiment.run", failing(KeyError("oh\nno")))
+    code, out, err = hall("run", "old.yaml")
+    assert (code, out) == (1, "")
+    assert err == "hall: unexpected KeyError: 'oh\\nno'; HALL_DEBUG=1 shows where\n"
+    monkeypatch.setenv("HALL_DEBUG", "1")
+    code, _, err = hall("run", "old.yaml")
+    assert code == 1
+    assert "Traceback" in err
+
+
+def test_a_broken_law_is_exit_code_1(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.laws.assert_laws", failing(LawViolated("one\ntwo")))
+    code, out, err = hall("run", "old.yaml", "--check")
+    assert (code, out, err) == (1, "", "one\ntwo\n")
+
+
+def test_an_interruption_is_exit_code_130(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.experiment.run", failing(KeyboardInterrupt()))
+    code, out, err = hall("run", "old.yaml")
+    assert (code, out) == (130, "")
+    assert "interrupted" in err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["show", "old.yaml"], ["check", "old.yaml"]])
+def test_a_closed_pipe_is_quiet(place: Path, arguments: list[str]) -> None:
+    """As in `hall ... | true`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "sim", *arguments]
+    found = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (found.returncode, found.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX"])
+def test_chinese_comes_out_whatever_the_locale(place: Path, locale: str) -> None:
+    plain = {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    found = started("show", "old.yaml", env={**os.environ, **plain})
+    assert (found.returncode, found.stderr) == (0, b"")
+    assert "旧流程" in found.stdout.decode()
+    found = started("run", "没有.yaml", env={**os.environ, **plain})
+    assert found.returncode == 2
+    assert b"cannot be read" in found.stderr
+
+
+# --- terminal ------------------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_no_escape_codes_where_they_are_not_wanted(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """On a terminal that takes them there are some."""
+    for variable in ("NO_COLOR", "COLORTERM", "FORCE_COLOR"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    shown = []
+    for _ in range(2):
+        terminal = Terminal()
+        cli._console(terminal).print("text", style="bold red")
+        shown.append(terminal.getvalue())
+        monkeypatch.setenv(name, value)
+    assert "\x1b[" in shown[0]
+    assert shown[1] == "text\n"
+
+
+def progress(runs: int, monkeypatch: pytest.MonkeyPatch, patience: float = 0) -> None:
+    monkeypatch.setattr(cli, "PATIENCE", patience)
+    with cli._ProgressLine() as told:
+        for done in range(1, runs + 1):
+            told(done, runs)
+
+
+def test_progress_is_a_line_for_every_tenth(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    progress(25, monkeypatch)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 10
+    assert err.splitlines()[-1] == "100 %: 25 of 25 runs"
+
+
+def test_short_work_shows_no_progress(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    progress(25, monkeypatch, patience=1000)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_on_a_terminal_is_a_bar_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    progress(4, monkeypatch)
+    assert "4 of 4 runs" in terminal.getvalue()
+    assert terminal.getvalue().endswith("\x1b[2K")

@@ -1,0 +1,235 @@
+"""What people read: numbers with intervals and units, and text from files as it stands."""
+
+import math
+import re
+from collections import Counter
+from typing import Any
+
+import pytest
+from halls import case_type, hall, pool
+from rich.console import Console
+
+from sim.experiment import Experiment, load_all, run
+from sim.labels import Labels, one_line, title
+from sim.report import (
+    as_json,
+    check_report,
+    compare_report,
+    load_warnings,
+    metrics_report,
+    run_report,
+)
+from sim.scenario import Scenario
+
+HOSTILE = "cost $\\frac{$ [/red] [bold] <b>x</b> :smile:"
+
+
+def scenario(servers: int = 1, **more: Any) -> Scenario:
+    data = hall(
+        {
+            "case": case_type(
+                {"serve": {"trip": "visit", "pool": "windows", "service": "10 min"}},
+                {"per_hour": 5.6},
+                label={"en": "Company", "zh": "公司"},
+            )
+        },
+        {"windows": pool(servers, label=HOSTILE)},
+        open=["09:00-11:00"],
+        days=5,
+        promises={"time": {"label": "Registration", "case_types": "case", "within": "30 min"}},
+        published={
+            "kept": {"metric": "on_time_share", "subject": "time", "at_least": "99.9 %"},
+        },
+    )
+    return Scenario.model_validate(data | more)
+
+
+@pytest.fixture(scope="module")
+def experiment() -> Experiment:
+    new = scenario(2, published={}, label={"en": "New process", "zh": "新流程"})
+    return run({"old": scenario(), "new": new}, replications=4, seed=2)
+
+
+def text_of(report: Any, width: int = 200) -> str:
+    console = Console(width=width, markup=False, emoji=False, highlight=False, color_system=None)
+    with console.capture() as capture:
+        console.print(report)
+    return capture.get()
+
+
+def row(text: str, *words: str) -> str:
+    """The line that holds all these words."""
+    [line] = [line for line in text.splitlines() if all(word in line for word in words)]
+    return line
+
+
+# --- run -----------------------------------------------------------------------------------------
+
+
+def test_a_report_says_what_was_run(experiment: Experiment) -> None:
+    text = text_of(run_report(experiment))
+    assert "new  New process 新流程" in text
+    assert "2020-01-01 to 2020-01-05; 4 replications, seed 2" in text
+    assert "load: windows 0.93!  (! above 0.9)" in text
+    assert "load: windows 0.47 " in text
+
+
+def test_headline_metrics_have_interval_unit_and_unfinished_share(experiment: Experiment) -> None:
+    text = text_of(run_report(run({"old": scenario()}, 4, 2)))
+    line = row(text, "on time share", "0.0 %")
+    assert re.search(r"\d\d\.\d +\[\d\d\.\d, \d\d\.\d\] +% \(30 min\) +0\.0 %", line), line
+    assert re.search(
+        r"\d\.\d\d +\[\d\.\d\d, \d\.\d\d\] +visits", row(text, "Company 公司", "visits")
+    )
+
+
+def test_counts_are_means_over_replications(experiment: Experiment) -> None:
+    line = row(text_of(run_report(run({"old": scenario()}, 4, 2))), "Company 公司", "0.0")
+    found = experiment.estimates.query("scenario == 'old' and subject == 'case'")
+    means = found.set_index("metric")["mean"]
+    names = ("arrivals", "finished", "in_progress", "lost")
+    assert line.split()[2:] == [f"{means[name]:.1f}" for name in names]
+
+
+def test_published_figures_have_a_distance_and_a_verdict(experiment: Experiment) -> None:
+    line = row(text_of(run_report(experiment)), "Registration: on time share", ">= 99.9")
+    assert re.search(r"-\d+\.\d +missed by [\d.]+ percentage points", line)
+
+
+def test_one_replication_has_no_interval() -> None:
+    text = text_of(run_report(run({"old": scenario()}, 1)))
+    assert "not estimable (1 replication)" in text
+    assert "; 1 replication, seed 1" in text
+    assert "nan" not in text
+
+
+def test_a_metric_without_a_value_in_some_replications_says_in_how_many() -> None:
+    """Few cases: in some replications nobody comes."""
+    rare = hall(
+        {"case": case_type({"serve": {"pool": "w", "service": "10 min"}}, {"per_hour": 0.03})},
+        {"w": pool()},
+    )
+    text = text_of(run_report(run({"rare": Scenario.model_validate(rare)}, 6)))
+    assert re.search(r"\([1-5] of 6\)", row(text, "w ", "waiting time mean"))
+
+
+def test_nothing_happens_at_all() -> None:
+    empty = hall(
+        {"case": case_type({"serve": {"pool": "w", "service": "10 min"}}, {"per_hour": 0})},
+        {"w": pool()},
+    )
+    text = text_of(run_report(run({"empty": Scenario.model_validate(empty)}, 2)))
+    assert "no value in any replication" in row(text, "waiting time mean")
+    assert row(text, "utilisation").split()[1:] == ["0.0", "[0.0,", "0.0]", "%"]
+
+
+# --- compare -------------------------------------------------------------------------------------
+
+
+def test_published_and_simulated_stand_side_by_side_for_all_scenarios(
+    experiment: Experiment,
+) -> None:
+    """The new one publishes nothing itself."""
+    text = text_of(compare_report(experiment))
+    published = text[text.index("Published and simulated") :].splitlines()
+    assert re.match(r"Registration: on time share +old +>= 99\.9 ", published[3])
+    assert re.match(r" +new +- +\d", published[4])
+
+
+def test_differences_have_interval_gain_and_unfinished_shares(experiment: Experiment) -> None:
+    text = text_of(compare_report(experiment))
+    text = text[text.index("new (after) minus old (before)") :]
+    assert "4 replications in pairs that share their random numbers" in text
+    line = row(text, "waiting time mean")
+    assert re.search(r"-\d+\.\d+ +\[-[\d.]+, -[\d.]+\] +min +[\d.]+x", line), line
+    assert "0.0 % -> 0.0 %" in row(text, "on time share")
+    assert " points " in row(text, "utilisation")
+
+
+def test_a_share_on_time_says_which_promise_it_is_about() -> None:
+    """What was promised is another thing in each year."""
+    promise = {"time": {"label": "Registration", "case_types": "case", "within": "5 working days"}}
+    found = run({"old": scenario(promises=promise), "new": scenario(2)}, 2)
+    text = text_of(compare_report(found))
+    assert re.search(r"old +>= 99\.9 .* % \(5 working days\)", text)
+    assert re.search(r"new +>= 99\.9 .* % \(30 min\)", text)
+    assert "points (5 working days -> 30 min)" in text
+
+
+def test_a_published_figure_is_shown_under_its_own_label() -> None:
+    figure = {"label": "Dozen", "metric": "arrivals", "subject": "hall", "equals": 1}
+    found = run({"old": scenario(published={"x": figure})}, 2)
+    assert row(text_of(run_report(found)), "Dozen", "= 1.00")
+
+
+def test_more_than_two_scenarios_are_each_compared_with_the_first() -> None:
+    found = run({"a": scenario(), "b": scenario(2), "c": scenario(3)}, 2)
+    text = text_of(compare_report(found))
+    assert "b (after) minus a (before)" in text
+    assert "c (after) minus a (before)" in text
+
+
+# --- text from files -----------------------------------------------------------------------------
+
+
+def test_text_from_files_is_no_markup(experiment: Experiment) -> None:
+    assert HOSTILE in text_of(run_report(experiment))
+    assert HOSTILE in text_of(compare_report(experiment))
+
+
+def test_control_characters_are_shown_as_what_they_are() -> None:
+    """Escape, line breaks, and marks that turn the direction of writing."""
+    assert one_line("a\x1b[31m\nb\t c\u202e\ud800") == "a\ufffd[31m b c\ufffd\ufffd"
+    found = run({"\x1b[2Jname": scenario()}, 1)
+    assert "\x1b" not in text_of(run_report(found))
+
+
+def test_no_number_is_cut_in_a_window_of_80_columns(experiment: Experiment) -> None:
+    """Words wrap; numbers stand as they do in a wide window."""
+    for report in (run_report(experiment), compare_report(experiment)):
+        wide, narrow = (
+            Counter(re.findall(r"[-+]?[\d.,]*\d", text_of(report, w))) for w in (250, 80)
+        )
+        assert wide == narrow
+
+
+def test_labels_are_of_the_right_kind() -> None:
+    """A pool and a case type may have the same id."""
+    data = hall(
+        {"same": case_type({"x": {"pool": "same", "service": "1 min"}}, label="A case")},
+        {"same": pool(label="A pool")},
+    )
+    labels = Labels.of(load_all({"s": Scenario.model_validate(data)}))
+    assert labels.subject("utilisation", "same") == "A pool"
+    assert labels.subject("visits_mean", "same") == "A case"
+    assert labels.subject("visits_mean", "hall") == "hall"
+    assert title("on_time_share") == "on time share"
+
+
+# --- check, metrics, JSON ------------------------------------------------------------------------
+
+
+def test_a_pool_with_more_work_than_it_can_do_is_warned_about() -> None:
+    busy = {"case": case_type({"x": {"pool": "w", "service": "1 h"}}, {"per_hour": 3})}
+    found = run({"busy": Scenario.model_validate(hall(busy, {"w": pool()}))}, 1)
+    [loaded] = found.scenarios.values()
+    [warning] = load_warnings(loaded)
+    assert "pool 'w' has load 3.00!: its queue grows for as long as the hall is open" in warning
+    assert "load: w 3.00!" in text_of(check_report(loaded))
+    assert "without a statement" in text_of(check_report(loaded))
+
+
+def test_every_metric_is_listed_with_its_unit() -> None:
+    text = text_of(metrics_report(), 300)
+    assert re.search(r"^working_days_median +working days +promise +", text, flags=re.MULTILINE)
+
+
+def test_json_has_null_for_what_is_no_number(experiment: Experiment) -> None:
+    data = as_json(run({"old": scenario()}, 1))
+    assert data["results"] is None
+    assert "differences" not in data
+    assert data["scenarios"][0]["from"] == "2020-01-01"
+    assert all(row["low"] is None for row in data["estimates"])
+    differences = as_json(experiment)["differences"]
+    values = [value for row in differences for value in row.values()]
+    assert all(math.isfinite(value) for value in values if isinstance(value, float))
