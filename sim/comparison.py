@@ -9,13 +9,13 @@ Shares are 0 to 1 in every table, as their unit `share` says.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from sim.loading import Loaded
-from sim.metric_definitions import METRICS
+from sim.metric_definitions import HALL, METRICS
 from sim.output_analysis import CONFIDENCE, Estimate, estimate
 from sim.scenario import Published
 from sim.tree import find
@@ -131,6 +131,22 @@ def _difference(
         elif unpaired:
             gain = math.inf
     return *means, found.mean, found.low, found.high, found.num_replications, gain
+
+
+def promised_case_types(scenarios: Mapping[str, Loaded]) -> set[str]:
+    """The case types that a promise of any of these scenarios names."""
+    promises = [p for loaded in scenarios.values() for p in loaded.scenario.promises.values()]
+    return {name for promise in promises for name in promise.case_types}
+
+
+def headlines(differences: pd.DataFrame, case_types: Collection[str]) -> pd.DataFrame:
+    """The rows that lead a report: of case types, only these; and the hall."""
+    is_headline = [
+        METRICS[metric].is_headline
+        and ("case_type" not in METRICS[metric].subjects or subject in (HALL, *case_types))
+        for metric, subject in zip(differences["metric"], differences["subject"], strict=True)
+    ]
+    return differences[is_headline]
 
 
 def published_table(

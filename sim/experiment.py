@@ -38,7 +38,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 STAGES: Final = ("draw", "simulate", "measure", "check")
 METRIC_COLUMNS: Final = ["scenario", "replication", "metric", "subject", "unit", "value"]
-LEAD_TIME_COLUMNS: Final = ["scenario", "replication", "time", "working_days", "share"]
+LEAD_TIME_COLUMNS: Final = ["scenario", "replication", "time", "unit", "lead_time", "share"]
 HALF_HOUR_COLUMNS: Final = [
     *("scenario", "replication", "pool", "half_hour", "utilisation", "waiting_time_mean"),
     *(f"queue_length_{name}" for name in ("mean", "p10", "p25", "p50", "p75", "p90")),
@@ -57,7 +57,7 @@ class Experiment:
     metrics: pd.DataFrame
     """scenario, replication, metric, subject, unit, value (NaN: nothing to measure)."""
     lead_times: pd.DataFrame
-    """scenario, replication, time (a promise), working_days, share finished within so many."""
+    """scenario, replication, time (a promise), unit, lead_time, share finished within it."""
     half_hours: pd.DataFrame
     """scenario, replication, pool, half_hour (s), utilisation, waiting_time_mean (s),
     queue_length_mean and quantiles over days."""
@@ -76,6 +76,14 @@ class Experiment:
         """Paired differences from a scenario, the first one unless named."""
         reference = next(iter(self.scenarios)) if reference is None else reference
         return comparison.paired_differences(self.metrics, reference, self.confidence)
+
+    def headline_differences(self) -> pd.DataFrame:
+        """The differences from the first scenario that lead a report.
+
+        Of case types, those that a promise of some scenario names.
+        """
+        names = comparison.promised_case_types(self.scenarios)
+        return comparison.headlines(self.differences(), names)
 
     def published(self) -> pd.DataFrame:
         """Published figures beside simulated ones."""

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sim.experiment import Experiment
-from sim.labels import Labels, limit, one_line, title
-from sim.metric_definitions import METRICS
-from sim.timeline import Clock
+from sim.labels import Labels, limit, title
+from sim.metric_definitions import METRICS, lead_time_limit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,14 +22,14 @@ def draw_figures(experiment: Experiment, folder: Path) -> list[Path]:
 
     Each takes the place of an earlier one when it is complete. Raises OSError.
     """
-    from sim import plots
+    from sim import plot_style
 
     paths = []
     for name, figure in experiment_figures(experiment):
         path = folder / f"{name}.png"
         new = folder / f".{name}-{secrets.token_hex(4)}.tmp"
         try:
-            plots.save_figure(figure, new)
+            plot_style.save_figure(figure, new)
             new.replace(path)
         finally:
             with suppress(OSError):
@@ -43,49 +42,51 @@ def experiment_figures(experiment: Experiment) -> Iterator[tuple[str, Figure]]:
     """Name and figure, one at a time; differences only if there are two scenarios or more."""
     from sim import plots
 
-    names = list(experiment.scenarios)
     labels = Labels.of(experiment.scenarios)
+    names = labels.scenarios
     caption = f"Seed {experiment.seed}; the warm-up is not counted."
     limits = {
-        (name, promise_name): promise.within.amount
+        (name, time): lead_time_limit(promise.within)
         for name, loaded in experiment.scenarios.items()
-        for promise_name, promise in loaded.scenario.promises.items()
-        if promise.within.clock is Clock.WORKING_DAYS
+        for time, promise in loaded.scenario.promises.items()
     }
-    times = labels.scenarios | labels.promises
+    lead_times, half_hours = experiment.lead_times, experiment.half_hours
     yield (
         "lead_times",
-        plots.lead_time_figure(experiment.lead_times, limits, times, caption, names),
+        plots.lead_time_figure(lead_times, limits, labels.promises, caption, names),
     )
-    pools = labels.scenarios | labels.pools
-    yield "half_hours", plots.half_hour_figure(experiment.half_hours, pools, caption, names)
-    yield "queue_lengths", plots.queue_length_figure(experiment.half_hours, pools, caption, names)
-    case_types = labels.scenarios | labels.case_types
-    yield "visits", plots.visits_figure(experiment.visits, case_types, caption, names)
+    yield "half_hours", plots.half_hour_figure(half_hours, labels.pools, caption, names)
+    yield "queue_lengths", plots.queue_length_figure(half_hours, labels.pools, caption, names)
+    yield "visits", plots.visits_figure(experiment.visits, labels.case_types, caption, names)
     if len(names) > 1:
-        differences = headline_differences(experiment)
+        differences, left_out = headline_differences(experiment)
         interval = f"{experiment.confidence:.0%} confidence interval".replace("%", " %")
-        yield (
-            "differences",
-            plots.difference_figure(differences, labels.scenarios, caption, names, interval),
-        )
+        if left_out:
+            caption += f" Differences that are 0 in every replication: {left_out}, left out."
+        yield "differences", plots.difference_figure(differences, {}, caption, names, interval)
 
 
-def headline_differences(experiment: Experiment) -> pd.DataFrame:
-    """The differences of the metrics that lead a report, shares in points, with row labels."""
-    differences = experiment.differences()
-    labels = Labels.of(experiment.scenarios)
-    chosen = differences[[METRICS[metric].is_headline for metric in differences["metric"]]].copy()
+def headline_differences(experiment: Experiment) -> tuple[pd.DataFrame, int]:
+    """The differences that lead a report, shares in points, with row labels.
+
+    Without those that are 0 in every replication; and how many these are.
+    """
+    from sim.plots import POINTS
+
+    found = experiment.headline_differences()
+    # An interval of no width is one of values that are all the same.
+    is_same = (found["difference"] == 0) & (found[["low", "high"]].fillna(0) == 0).all(axis=1)
+    chosen = found[~is_same].copy()
     is_share = [METRICS[metric].is_share for metric in chosen["metric"]]
     for column in ("reference_mean", "scenario_mean", "difference", "low", "high"):
         chosen.loc[is_share, column] *= 100
-    chosen.loc[is_share, "unit"] = "percentage points"
+    chosen.loc[is_share, "unit"] = POINTS
+    labels = Labels.of(experiment.scenarios)
     chosen["label"] = [
-        f"{title(metric)}{_limits(experiment, metric, subject)}: "
-        f"{one_line(labels.subject(metric, subject))}"
+        f"{title(metric)}{_limits(experiment, metric, subject)}: {labels.subject(metric, subject)}"
         for metric, subject in zip(chosen["metric"], chosen["subject"], strict=True)
     ]
-    return chosen
+    return chosen, int(is_same.sum())
 
 
 def _limits(experiment: Experiment, metric: str, subject: str) -> str:
@@ -93,5 +94,5 @@ def _limits(experiment: Experiment, metric: str, subject: str) -> str:
     scenarios = [loaded.scenario for loaded in experiment.scenarios.values()]
     found = {limit(scenario, metric, subject) for scenario in scenarios} - {""}
     if len(found) > 1:
-        return " (each its own promise)"
+        return " (own promise)"
     return "".join(f" ({text})" for text in found)

@@ -5,11 +5,20 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sim.loading import Loaded
-from sim.metric_definitions import METRICS
+from sim.metric_definitions import HALL, METRICS
 from sim.scenario import Scenario
+
+
+_STATISTICS: Final = {
+    "mean": "mean",
+    "median": "median",
+    "max": "largest",
+    "p90": "90 % within",
+    "p95": "95 % within",
+}
 
 
 def one_line(text: object) -> str:
@@ -19,8 +28,10 @@ def one_line(text: object) -> str:
 
 
 def title(metric: str) -> str:
-    """A metric's name as words."""
-    return metric.replace("_", " ")
+    """A metric's name as words: `working days, 90 % within` for `working_days_p90`."""
+    what, _, statistic = metric.rpartition("_")
+    words = _STATISTICS.get(statistic)
+    return (f"{what}, {words}" if words else metric).replace("_", " ")
 
 
 def limit(scenario: Scenario, metric: str, subject: str) -> str:
@@ -53,6 +64,8 @@ class Labels:
 
     def subject(self, metric: str, subject: str) -> str:
         """What a metric is of."""
+        if subject == HALL and HALL in METRICS[metric].subjects:
+            return "whole hall"
         kinds = {"promise": self.promises, "pool": self.pools, "case_type": self.case_types}
         for kind in METRICS[metric].subjects:
             if subject in kinds.get(kind, {}):

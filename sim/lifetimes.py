@@ -36,6 +36,21 @@ class Lifetimes:
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "shares", 1 - survival)
 
+    def steps(self, most: int, limit: float) -> tuple[FloatArray, FloatArray]:
+        """The distribution as steps, thinned to about `most` of them: times and shares.
+
+        The first times within which evenly spaced shares are finished; with them the last time
+        (its share tells what is unfinished) and the last within the limit, whose share is exact.
+        """
+        if len(self.values) <= most:
+            return self.values, self.shares
+        # The tolerance is that of `quantile`.
+        reached = np.searchsorted(self.shares, np.arange(1, most + 1) / most - 1e-12)
+        last_within = np.searchsorted(self.values, limit, side="right") - 1
+        last = len(self.values) - 1
+        kept = np.unique([*reached[reached < last], max(last_within, 0), last])
+        return self.values[kept], self.shares[kept]
+
     def share_within(self, limit: float) -> float:
         """Share finished within a limit; NaN without cases."""
         if not len(self.values):

@@ -13,15 +13,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from sim.timeline import HOUR, Clock, Duration
+
 Subject = Literal["promise", "pool", "channel", "case_type", "hall"]
 HALL: Final = "hall"
 """The subject of metrics that are of everything."""
 CHANNEL: Final = "channel"
 """The attribute whose values are channels."""
 
-WORKING_DAYS = "working days"
+WORKING_DAYS: Final = "working days"
+LEAD_TIME_UNITS: Final = {
+    Clock.WORKING_DAYS: (WORKING_DAYS, 1),
+    Clock.CLOCK_TIME: ("h", HOUR),
+    Clock.WORKING_TIME: ("working h", HOUR),
+}
+"""In what a lead time is given on each clock, and how many days or seconds that is."""
 SHARE = "%"
 """Shares are kept as 0 to 1 and shown in per cent."""
+
+
+def lead_time_limit(within: Duration) -> float:
+    """A promise's limit in the unit in which its lead times are given."""
+    if within.clock is Clock.WORKING_DAYS:
+        return within.amount
+    return within.seconds / LEAD_TIME_UNITS[within.clock][1]
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,21 @@ event log; nothing is counted while the engine runs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from sim.event_log import CaseTable, EventLog, Kind, StepTable, case_table, step_table
 from sim.lifetimes import Lifetimes
-from sim.metric_definitions import CHANNEL, HALL
+from sim.metric_definitions import CHANNEL, HALL, LEAD_TIME_UNITS, lead_time_limit
 from sim.plan import NONE, Plan
 from sim.pool_load import PoolLoad
 from sim.scenario import ARRIVED, DEPARTED, Promise
-from sim.timeline import DAY, HOUR, MINUTE, NEVER, BoolArray, Clock, Duration, IntArray
+from sim.timeline import DAY, HOUR, MINUTE, NEVER, BoolArray, Clock, IntArray
 from sim.workload import Workload
+
+MOST_LEAD_TIMES: Final = 200
+"""Steps of a distribution that are kept; of working days there are fewer anyway."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +32,8 @@ class Measures:
     values: dict[tuple[str, str], float]
     """By metric and subject, in the metric's unit; NaN where there was nothing to measure."""
     lead_times: dict[str, list[object]]
-    """time, working_days, share: cumulative share finished within so many counted working days."""
+    """time, unit, lead_time, share: cumulative share finished within each lead time, which is on the
+    clock of the promise (working days, h, or working h). Hours are thinned to some 200 values."""
     half_hours: dict[str, list[object]]
     """pool, half_hour (s), utilisation, waiting_time_mean (s), queue_length_mean, _p10 ... _p90."""
     visits: dict[str, list[object]]
@@ -63,7 +68,8 @@ class _Measuring:
     # -- times between milestones -----------------------------------------------------------------
 
     def promises(self) -> dict[str, list[object]]:
-        table: dict[str, list[object]] = {"time": [], "working_days": [], "share": []}
+        columns = ("time", "unit", "lead_time", "share")
+        table: dict[str, list[object]] = {column: [] for column in columns}
         for name, promise in self.plan.scenario.promises.items():
             from_at, to_at = self.clock_times(promise)
             is_complete = to_at != NEVER
@@ -73,22 +79,25 @@ class _Measuring:
                 Clock.CLOCK_TIME: until - from_at,
                 Clock.WORKING_TIME: self.plan.working_hours.working_time_between(from_at, until),
             }
-            for prefix, clock, unit in (
-                ("working_days", Clock.WORKING_DAYS, 1),
-                ("elapsed_hours", Clock.CLOCK_TIME, HOUR),
-                ("working_hours", Clock.WORKING_TIME, HOUR),
+            for prefix, clock in (
+                ("working_days", Clock.WORKING_DAYS),
+                ("elapsed_hours", Clock.CLOCK_TIME),
+                ("working_hours", Clock.WORKING_TIME),
             ):
-                distribution = Lifetimes(by_clock[clock] / unit, is_complete)
+                distribution = Lifetimes(by_clock[clock] / LEAD_TIME_UNITS[clock][1], is_complete)
                 self.values[f"{prefix}_mean", name] = distribution.mean()
                 for statistic, share in (("median", 0.5), ("p90", 0.9), ("p95", 0.95)):
                     self.values[f"{prefix}_{statistic}", name] = distribution.quantile(share)
-                if clock is Clock.WORKING_DAYS:
-                    table["time"] += [name] * len(distribution.values)
-                    table["working_days"] += distribution.values.astype(int).tolist()
-                    table["share"] += distribution.shares.tolist()
-            on_clock = Lifetimes(by_clock[promise.within.clock], is_complete)
-            self.values["on_time_share", name] = on_clock.share_within(_limit(promise.within))
+            unit, per_unit = LEAD_TIME_UNITS[promise.within.clock]
+            limit = lead_time_limit(promise.within)
+            on_clock = Lifetimes(by_clock[promise.within.clock] / per_unit, is_complete)
+            self.values["on_time_share", name] = on_clock.share_within(limit)
             self.values["unfinished_share", name] = _mean(~is_complete)
+            lead_times, shares = on_clock.steps(MOST_LEAD_TIMES, limit)
+            table["time"] += [name] * len(shares)
+            table["unit"] += [unit] * len(shares)
+            table["lead_time"] += lead_times.tolist()
+            table["share"] += shares.tolist()
         return table
 
     def clock_times(self, promise: Promise) -> tuple[IntArray, IntArray]:
@@ -292,10 +301,6 @@ class _Services:
     shift: IntArray
     begin: IntArray
     end: IntArray
-
-
-def _limit(within: Duration) -> float:
-    return within.amount if within.clock is Clock.WORKING_DAYS else within.seconds
 
 
 def _mean(values: np.ndarray) -> float:

@@ -98,7 +98,7 @@ def _write(experiment: Experiment, folder: Path, figures: bool) -> None:
     (folder / SCENARIOS).mkdir()
     files = file_names(list(experiment.scenarios))
     for name, loaded in experiment.scenarios.items():
-        _writeone_line(folder / SCENARIOS / f"{files[name]}.yaml", resolved_yaml(loaded))
+        _write_text(folder / SCENARIOS / f"{files[name]}.yaml", resolved_yaml(loaded))
     contents = {
         "metrics": experiment.metrics,
         "estimates": experiment.estimates,
@@ -115,7 +115,7 @@ def _write(experiment: Experiment, folder: Path, figures: bool) -> None:
         (folder / FIGURES).mkdir()
         draw_figures(experiment, folder / FIGURES)
     about = _about(experiment, files)
-    _writeone_line(folder / ABOUT, json.dumps(about, ensure_ascii=False, indent=2) + "\n")
+    _write_text(folder / ABOUT, json.dumps(about, ensure_ascii=False, indent=2) + "\n")
 
 
 def _about(experiment: Experiment, files: Mapping[str, str]) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _writeone_line(path: Path, text: str) -> None:
+def _write_text(path: Path, text: str) -> None:
     path.write_bytes(text.encode())
 
 
@@ -315,7 +315,7 @@ _COLUMNS: Final = {
     "visits": tables.VISIT_COLUMNS,
 }
 _TEXTS: Final = ("scenario", "metric", "subject", "unit", "time", "pool", "case_type")
-_WHOLE_NUMBERS: Final = ("replication", "half_hour", "visits", "working_days")
+_WHOLE_NUMBERS: Final = ("replication", "half_hour", "visits")
 
 
 def _file_in(folder: Path, name: str) -> Path:

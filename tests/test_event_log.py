@@ -104,7 +104,7 @@ def test_who_waits_is_at_the_first_choice_and_who_is_served_where_they_are_serve
         )
     )
     log = result.log
-    names = [name for name in ("south", "north")]
+    names = ["south", "north"]
     assert [names[p] for p in log.pool[log.of_kind(Kind.ENQUEUE)]] == ["north", "north"]
     assert [names[p] for p in log.pool[log.of_kind(Kind.START)]] == ["north", "south"]
 

@@ -362,7 +362,7 @@ FORGERIES: Mapping[str, tuple[Data, Callable[[Forger], Forger], str]] = {
     "somebody who is counted twice": (
         BUSY,
         twice("ENQUEUE", 1),
-        "pool windows: the number waiting adds up to 54240 s, the waiting times to 1140 s",
+        "pool windows: the number waiting adds up to 54840 s, the waiting times to 1140 s",
     ),
 }  # fmt: skip
 
