@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sim.metric_definitions import METRICS
     from sim.metrics import measure
     from sim.output_analysis import estimate
-    from sim.plan import compile_plan
+    from sim.planning import compile_plan
     from sim.results import read_results, write_results
     from sim.workload import draw_workload
 
@@ -64,7 +64,7 @@ _MODULES = {
     "ScenarioError": "errors",
     "case_frame": "frames",
     "check_laws": "laws",
-    "compile_plan": "plan",
+    "compile_plan": "planning",
     "draw_workload": "workload",
     "estimate": "output_analysis",
     "event_frame": "frames",

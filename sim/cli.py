@@ -6,36 +6,24 @@ needs is imported when it runs, so that help and checks are there at once.
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import sys
-import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from sim import terminal
 from sim.errors import HallError, Mark, Problem, ScenarioError
 from sim.labels import one_line
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-    from rich.progress import Progress
-
     from sim.experiment import Experiment
     from sim.loading import Loaded
 
 USAGE, INTERRUPTED, CLOSED_PIPE, BUG = 2, 130, 141, 1
-WIDTH: Final = 160
-"""Columns where there is no terminal and COLUMNS says nothing."""
-NARROWEST: Final = 80
-PATIENCE: Final = 2.0
-"""Seconds of work below which no progress is shown."""
 _CLICK_ERROR: Final = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 """What typer raises for a wrong option; where it lives depends on the version of typer."""
 
@@ -73,7 +61,7 @@ def _show_version(is_wanted: bool) -> None:
     if is_wanted:
         from sim.results import version
 
-        _write(f"hall {version()}\n")
+        terminal.write(f"hall {version()}\n")
         raise typer.Exit
 
 
@@ -161,10 +149,10 @@ def check(files: Files, settings: Settings = None) -> None:
             _say_problems(error)
             problems += len(error.problems)
             continue
-        _show(report.check_report(loaded))
+        terminal.show(report.check_report(loaded))
         _warn(loaded)
     if problems:
-        _say(f"{problems} problem{'s' * (problems != 1)}")
+        terminal.say(f"{problems} problem{'s' * (problems != 1)}")
         raise typer.Exit(USAGE)
 
 
@@ -179,7 +167,7 @@ def show(file: File, settings: Settings = None) -> None:
     """Print a scenario as it is run: every value explicit, with where it is from."""
     from sim.loading import load_document, resolved_yaml
 
-    _write(resolved_yaml(load_document(file, settings or ())))
+    terminal.write(resolved_yaml(load_document(file, settings or ())))
 
 
 @app.command(
@@ -193,7 +181,7 @@ def schema() -> None:
     from sim.loading import json_schema
     from sim.schema import schema_text
 
-    _write(schema_text(json_schema()))
+    terminal.write(schema_text(json_schema()))
 
 
 @app.command(
@@ -206,7 +194,7 @@ def metrics() -> None:
     """List every metric: its name, unit, what it can be of, and its definition."""
     from sim import report
 
-    _show(report.metrics_report())
+    terminal.show(report.metrics_report())
 
 
 @app.command(
@@ -236,9 +224,9 @@ def run(
     experiment = _experiment(loaded, replications, seed, check)
     folder = None if output is None else _write_results(experiment, output)
     if as_json:
-        _write_json(report.as_json(experiment, folder))
+        terminal.write_json(report.as_json(experiment, folder))
     else:
-        _show(report.run_report(experiment))
+        terminal.show(report.run_report(experiment))
         _show_folder(folder)
 
 
@@ -276,9 +264,9 @@ def compare(
     experiment = _experiment(loaded, replications, seed, check)
     folder = _write_results(experiment, output)
     if as_json:
-        _write_json(report.as_json(experiment, folder))
+        terminal.write_json(report.as_json(experiment, folder))
     else:
-        _show(report.compare_report(experiment))
+        terminal.show(report.compare_report(experiment))
         _show_folder(folder)
 
 
@@ -297,7 +285,7 @@ def plot(
     from sim.results import redraw
 
     for path in redraw(folder):
-        _write(f"{one_line(path)}\n")
+        terminal.write(f"{one_line(path)}\n")
 
 
 # What commands share
@@ -321,7 +309,7 @@ def _check_folder(folder: Path) -> None:
 def _experiment(loaded: dict[str, Loaded], replications: int, seed: int, check: bool) -> Experiment:
     from sim import experiment
 
-    with _ProgressLine() as progress:
+    with terminal.ProgressLine() as progress:
         return experiment.run(loaded, replications, seed, progress=progress, check=check)
 
 
@@ -334,105 +322,19 @@ def _write_results(experiment: Experiment, folder: Path) -> Path:
 
 def _show_folder(folder: Path | None) -> None:
     if folder is not None:
-        _write(f"results: {one_line(folder)}\n")
+        terminal.write(f"results: {one_line(folder)}\n")
 
 
 def _warn(loaded: Loaded) -> None:
     from sim.report import load_warnings
 
     for warning in load_warnings(loaded):
-        _say(f"warning: {warning}")
-
-
-# Output
-
-
-def _show(shown: RenderableType) -> None:
-    console = _console(sys.stdout)
-    # A narrower terminal wraps lines itself: tables would cut their numbers.
-    console.width = max(console.width, NARROWEST)
-    with console.capture() as capture:
-        console.print(shown)
-    lines = (line.rstrip() for line in capture.get().splitlines())
-    _write("".join(f"{line}\n" for line in lines))
-
-
-def _console(stream: Any) -> Console:
-    """A console that takes no text for markup, and writes no escape codes into files."""
-    from rich.console import Console
-
-    is_plain = not stream.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
-    return Console(
-        file=stream,
-        markup=False,
-        emoji=False,
-        highlight=False,
-        force_terminal=False if is_plain else None,
-        color_system=None if is_plain else "auto",
-        width=None if stream.isatty() or "COLUMNS" in os.environ else WIDTH,
-    )
-
-
-def _write(text: str) -> None:
-    sys.stdout.write(text)
-
-
-def _write_json(data: object) -> None:
-    _write(json.dumps(data, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
-
-
-def _say(text: str) -> None:
-    print(one_line(text), file=sys.stderr, flush=True)
+        terminal.say(f"warning: {warning}")
 
 
 def _say_problems(error: ScenarioError) -> None:
     for problem in error.problems:
-        _say(str(problem))
-
-
-@dataclass
-class _ProgressLine:
-    """How far the work is: a bar on a terminal, elsewhere a line for every tenth."""
-
-    begun: float = field(default_factory=time.monotonic)
-    tenths: int = 0
-    bar: Progress | None = None
-
-    def __enter__(self) -> _ProgressLine:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self.bar is not None:
-            self.bar.stop()
-
-    def __call__(self, done: int, total: int) -> None:
-        """Called when so many of all runs are done."""
-        if (time.monotonic() - self.begun) * total / done < PATIENCE:
-            return
-        if sys.stderr.isatty():
-            self.draw(done, total)
-        elif done * 10 // total > self.tenths:
-            self.tenths = done * 10 // total
-            _say(f"{10 * self.tenths} %: {done} of {total} runs")
-
-    def draw(self, done: int, total: int) -> None:
-        if self.bar is None:
-            from rich import progress
-
-            columns = (
-                progress.TextColumn("{task.completed:.0f} of {task.total:.0f} runs"),
-                progress.BarColumn(),
-                progress.TimeRemainingColumn(),
-            )
-            self.bar = progress.Progress(*columns, console=_console(sys.stderr), transient=True)
-            self.bar.add_task("runs", total=total)
-            self.bar.start()
-        self.bar.update(self.bar.task_ids[0], completed=done)
+        terminal.say(str(problem))
 
 
 # From the shell and back
@@ -440,26 +342,25 @@ class _ProgressLine:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # Chinese must come out whatever the locale says.
-            stream.reconfigure(encoding="utf-8", errors="replace")
+    terminal.speak_utf8()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _invoke(arguments)
         sys.stdout.flush()
         if code == INTERRUPTED:  # typer gives this one as a code, earlier versions raise Abort
-            _say("interrupted")
+            terminal.say("interrupted")
         return code
     except BrokenPipeError:
-        return _closed_pipe()
+        terminal.close_pipe()
+        return CLOSED_PIPE
     except SystemExit as error:
         # Help is printed by typer, which ends the program when the pipe is closed.
         if isinstance(error.__context__, BrokenPipeError):
-            return _closed_pipe()
+            terminal.close_pipe()
+            return CLOSED_PIPE
         raise
     except (KeyboardInterrupt, typer.Abort):
-        _say("interrupted")
+        terminal.say("interrupted")
         return INTERRUPTED
     except Exception as error:
         return _failed(error)
@@ -478,21 +379,15 @@ def _failed(error: Exception) -> int:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "hall"
         message: str = error.format_message()  # type: ignore[attr-defined]
-        _say(f"{path}: {message} (see '{path} --help')")
+        terminal.say(f"{path}: {message} (see '{path} --help')")
         return USAGE
     if isinstance(error, ScenarioError):
         _say_problems(error)
         return error.exit_code
     if isinstance(error, HallError):
         for line in str(error).splitlines():
-            _say(line)
+            terminal.say(line)
         return error.exit_code
     advice = "" if os.environ.get("HALL_DEBUG") else "; HALL_DEBUG=1 shows where"
-    _say(f"hall: unexpected {type(error).__name__}: {error}{advice}")
+    terminal.say(f"hall: unexpected {type(error).__name__}: {error}{advice}")
     return BUG
-
-
-def _closed_pipe() -> int:
-    """Nobody reads on: let Python's last flush go nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())  # type: ignore[union-attr]
-    return CLOSED_PIPE

@@ -1,7 +1,7 @@
 """The exceptions of this package, and the exit code that the command line gives each.
 
     HallError                     anything this package says on purpose
-    ├── ScenarioError        2    a scenario, an option or a file it names cannot be used; carries problems
+    ├── ScenarioError        2    a scenario or an option that cannot be used; carries problems
     ├── CalendarError        2    a date that the calendar does not know
     ├── TooFewReplications   2    a statistic needs more replications than there are
     ├── LawViolated          1    a run broke one of the laws that hold in every run: a bug

@@ -18,12 +18,13 @@ from pydantic import BaseModel
 
 from sim import comparison
 from sim.documents import from_plain
+from sim.durations import Duration
 from sim.errors import Mark, Problem, ScenarioError
 from sim.loading import Loaded, load_document
 from sim.output_analysis import CONFIDENCE
-from sim.plan import compile_plan
+from sim.planning import compile_plan
 from sim.scenario import Scenario
-from sim.timeline import HOUR, MINUTE, Duration
+from sim.timeline import HOUR, MINUTE
 from sim.tree import MapNode
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
-from sim.timeline import Clock, Duration, parse_duration, parse_sessions, parse_time_of_day
+from sim.durations import Clock, Duration, parse_duration, parse_sessions, parse_time_of_day
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -11,7 +11,6 @@ from sim.loading import Loaded
 from sim.metric_definitions import HALL, METRICS
 from sim.scenario import Scenario
 
-
 _STATISTICS: Final = {
     "mean": "mean",
     "median": "median",
@@ -29,9 +28,13 @@ def one_line(text: object) -> str:
 
 def title(metric: str) -> str:
     """A metric's name as words: `working days, 90 % within` for `working_days_p90`."""
-    what, _, statistic = metric.rpartition("_")
-    words = _STATISTICS.get(statistic)
-    return (f"{what}, {words}" if words else metric).replace("_", " ")
+    words = statistic(metric)
+    return (f"{metric.rpartition('_')[0]}, {words}" if words else metric).replace("_", " ")
+
+
+def statistic(metric: str) -> str:
+    """What a metric tells of a distribution, such as `median`; empty for others."""
+    return _STATISTICS.get(metric.rpartition("_")[2], "")
 
 
 def limit(scenario: Scenario, metric: str, subject: str) -> str:

@@ -13,7 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from sim.timeline import HOUR, Clock, Duration
+from sim.durations import Clock, Duration
+from sim.timeline import HOUR
 
 Subject = Literal["promise", "pool", "channel", "case_type", "hall"]
 HALL: Final = "hall"

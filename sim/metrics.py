@@ -12,17 +12,18 @@ from typing import Final
 
 import numpy as np
 
+from sim.durations import Clock
 from sim.event_log import CaseTable, EventLog, Kind, StepTable, case_table, step_table
 from sim.lifetimes import Lifetimes
 from sim.metric_definitions import CHANNEL, HALL, LEAD_TIME_UNITS, lead_time_limit
 from sim.plan import NONE, Plan
 from sim.pool_load import PoolLoad
 from sim.scenario import ARRIVED, DEPARTED, Promise
-from sim.timeline import DAY, HOUR, MINUTE, NEVER, BoolArray, Clock, IntArray
+from sim.timeline import DAY, HOUR, MINUTE, NEVER, BoolArray, IntArray
 from sim.workload import Workload
 
 MOST_LEAD_TIMES: Final = 200
-"""Steps of a distribution that are kept; of working days there are fewer anyway."""
+"""About how many steps of a distribution are kept; of working days there are hardly more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +33,8 @@ class Measures:
     values: dict[tuple[str, str], float]
     """By metric and subject, in the metric's unit; NaN where there was nothing to measure."""
     lead_times: dict[str, list[object]]
-    """time, unit, lead_time, share: cumulative share finished within each lead time, which is on the
-    clock of the promise (working days, h, or working h). Hours are thinned to some 200 values."""
+    """time, unit, lead_time, share: cumulative share finished within each lead time, on the clock
+    of the promise (working days, h, or working h), thinned to some 200 steps."""
     half_hours: dict[str, list[object]]
     """pool, half_hour (s), utilisation, waiting_time_mean (s), queue_length_mean, _p10 ... _p90."""
     visits: dict[str, list[object]]

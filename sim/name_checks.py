@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -43,6 +44,7 @@ def check_names(scenario: Scenario) -> Iterator[Finding]:
             yield from _check_activity(scenario, case_type, activity, here)
     yield from _check_promises(scenario)
     yield from _check_published(scenario)
+    yield from _check_subjects(scenario)
 
 
 def _check_arrivals(scenario: Scenario, case_type: CaseType, path: Path) -> Iterator[Finding]:
@@ -158,15 +160,35 @@ def milestones_of(case_type: CaseType) -> list[str]:
     return list(dict.fromkeys([ARRIVED, *(name for name in named if name), DEPARTED]))
 
 
-def _check_published(scenario: Scenario) -> Iterator[Finding]:
+def _subjects(scenario: Scenario) -> dict[str, Collection[str]]:
+    """What metrics can be of, by kind."""
     channels = [v for t in scenario.case_types.values() for v in t.attributes.get(CHANNEL, ())]
-    subjects: dict[str, Collection[str]] = {
+    return {
         "promise": scenario.promises,
         "pool": scenario.pools,
         "channel": dict.fromkeys(channels),
         "case_type": scenario.case_types,
         "hall": (HALL,),
     }
+
+
+def _check_subjects(scenario: Scenario) -> Iterator[Finding]:
+    """Of two subjects with one name, the values of a metric that both have could not be told."""
+    subjects = _subjects(scenario)
+    shared: dict[tuple[str, str], str] = {}
+    for metric in METRICS.values():
+        for kinds in itertools.combinations(metric.subjects, 2):
+            shared.setdefault(kinds, metric.name)
+    for (kind, other), metric_name in shared.items():
+        for name in subjects[kind]:
+            if name in subjects[other]:
+                is_called = "is the whole hall" if other == HALL else f"is a {other} too"
+                message = f"'{shown(name)}' {is_called}, and '{metric_name}' is of both"
+                yield (f"{kind}s", name, KEY_PART), f"{message}; take another name"
+
+
+def _check_published(scenario: Scenario) -> Iterator[Finding]:
+    subjects = _subjects(scenario)
     for name, figure in scenario.published.items():
         path = ("published", name)
         if figure.metric not in METRICS:

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.plan import NONE, CumulativeRate, Plan, PlannedCaseType, compile_plan
+from sim.plan import NONE, CumulativeRate, Plan, PlannedCaseType
+from sim.planning import compile_plan
 from sim.scenario import Scenario
 from sim.timeline import HOUR
 

@@ -11,14 +11,15 @@ import numpy as np
 
 from sim.calendars import Sessions
 from sim.distributions import LARGEST_SECONDS
+from sim.durations import Duration
 from sim.errors import CalendarError
 from sim.name_checks import Finding, Path
 from sim.offered_load import expected_visits, num_combinations
-from sim.plan import NONE, Plan, PlannedActivity, compile_plan, horizon_dates, law_of
+from sim.plan import NONE, Plan, PlannedActivity
+from sim.planning import compile_plan, horizon_dates, law_of
 from sim.process_checks import MOST_COMBINATIONS
 from sim.scenario import Arrivals, Scenario
 from sim.time_laws import TimeLaw
-from sim.timeline import Duration
 
 LONGEST_YEARS: Final = 60
 MOST_STEPS: Final = 100_000_000

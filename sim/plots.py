@@ -41,6 +41,8 @@ MAX_POOLS: Final = 8
 MAX_QUEUES: Final = 6
 MAX_CASE_TYPES: Final = 9
 MAX_ROWS: Final = 60
+STEPS: Final = (1, 2, 5, 10)
+"""Between ticks, times a power of ten."""
 HALF_HOUR: Final = 1800
 """Seconds."""
 POINTS: Final = "percentage points"
@@ -72,12 +74,15 @@ def lead_time_figure(
     title = "Lead times: share finished within so much time"
     if lead_times.empty:
         return nothing(title, "no lead times", caption)
-    parts = list(lead_times.groupby(["time", "unit"], sort=False))
+    parts = [
+        (str(time), str(unit), part)
+        for (time, unit), part in lead_times.groupby(["time", "unit"], sort=False)
+    ]
     cast = Cast.of(lead_times, scenarios)
     figure, panels = grid(len(parts), 3, (4.2, 3.2))
     promised = "Dashed upright: promise, and share finished within it." * bool(limits)
     notes = [_band(lead_times), promised]
-    for ax, ((time, unit), part) in zip(panels.flat, parts, strict=False):
+    for ax, (time, unit, part) in zip(panels.flat, parts, strict=False):
         means: dict[str, pd.Series[float]] = {}
         promises = {
             name: limits[name, time]
@@ -92,7 +97,7 @@ def lead_time_figure(
             _curve(ax, filled, cast.styles[name], step=True)
             means[name] = filled.mean(axis=1)
         # A few cases that take very long shall not squeeze all others into the left margin.
-        ends = [float((mean >= mean.iloc[-1] - 0.5).idxmax()) for mean in means.values()]
+        ends = [instants[(mean >= mean.iloc[-1] - 0.5).argmax()] for mean in means.values()]
         right = max([least, *ends, *promises.values()]) * 1.15
         if right < slowest:
             notes[2:] = ["The axis may end where each line is within half a point of its end."]
@@ -110,7 +115,7 @@ def lead_time_figure(
         # A little to the left of 0, where much that is done the same day stands.
         ax.set(xlim=(-right / 40, right), ylim=(0, 105), ylabel="share finished (%)", xlabel=axis)
         ax.set_title(shown(labels, time))
-        ax.xaxis.set_major_locator(MaxNLocator(8, integer=unit == WORKING_DAYS))
+        ax.xaxis.set_major_locator(MaxNLocator(8, integer=unit == WORKING_DAYS, steps=STEPS))
     return finish(figure, title, cast, line_key, caption, *notes)
 
 
@@ -273,6 +278,7 @@ def difference_figure(
             text, beside = _values(line, known), ax.get_yaxis_transform()
             ax.text(1.01, y, text, va="center", transform=beside, **SMALL)
         ax.axvline(0, color="black", linewidth=1.2)
+        ax.xaxis.set_major_locator(MaxNLocator(8, steps=STEPS))
         ax.margins(x=0.08)
         ax.set_yticks(range(len(names)), list(names.values()))
         ax.set_ylim(len(names) - 0.4, -0.6)

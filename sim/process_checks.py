@@ -9,7 +9,7 @@ from typing import Final
 
 from sim.itinerary import LoopError, Process, find_cycle
 from sim.name_checks import Finding, Path
-from sim.plan import process_of
+from sim.planning import process_of
 from sim.scenario import PASS, Activity, CaseType, Scenario
 
 MOST_COMBINATIONS: Final = 100_000

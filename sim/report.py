@@ -20,12 +20,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from sim.labels import Labels, limit, one_line, title
+from sim.comparison import promised_case_types
+from sim.labels import Labels, limit, one_line, statistic, title
 from sim.loading import Loaded, provenance
 from sim.metric_definitions import HALL, METRICS, Metric
 from sim.offered_load import PoolLoad, offered_load
-from sim.plan import horizon_dates
+from sim.planning import horizon_dates
 from sim.resolved import Provenance
+from sim.scenario import Scenario
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,28 +38,34 @@ NEARLY_FULL: Final = 0.9
 """A load above this is marked."""
 COUNTS: Final = ("arrivals", "finished", "in_progress", "lost")
 KINDS: Final = ("stated", "derived", "calibrated", "assumed", None)
-_SIGNS: Final = {"equals": "=", "at_least": ">=", "at_most": "<="}
+_RELATIONS: Final = {"equals": "", "at_least": "at least ", "at_most": "at most "}
 
 
 # Reports
 
 
 def run_report(experiment: Experiment) -> RenderableType:
-    """Scenario by scenario: what was run, headline metrics, published figures, and counts."""
-    return Group(*(_scenario_report(experiment, name) for name in experiment.scenarios))
+    """Scenario by scenario: what was run, published figures, headline metrics, and counts."""
+    parts: list[RenderableType] = []
+    for name, loaded in experiment.scenarios.items():
+        case_types = [*loaded.scenario.case_types, HALL]
+        parts += [_header(experiment, name), Text(), *_published_report(experiment, [name])]
+        parts += [_headline_table(experiment, name), *_unfinished_note(experiment, [name]), Text()]
+        parts += [_counts_table(experiment, [name], case_types), Text()]
+    return Group(*parts)
 
 
 def compare_report(experiment: Experiment) -> RenderableType:
-    """The scenarios, published beside simulated figures, and differences from the first one."""
+    """Published beside simulated figures, differences from the first one, and what was run."""
     names = list(experiment.scenarios)
-    parts: list[RenderableType] = []
+    parts: list[RenderableType] = [*_published_report(experiment, names)]
+    for name in names[1:]:
+        parts += [_differences_report(experiment, name), Text()]
     for name in names:
-        parts += [_header(experiment, name), _counts_table(experiment, name), Text()]
-    published = _published_table(experiment, names)
-    if published.row_count:
-        parts += [Text("Published and simulated", "bold"), published, Text()]
-    parts += [_differences_report(experiment, name) for name in names[1:]]
-    return Group(*parts)
+        parts += [_header(experiment, name), Text()]
+    promised = promised_case_types(experiment.scenarios)
+    case_types = [name for name in Labels.of(experiment.scenarios).case_types if name in promised]
+    return Group(*parts, _counts_table(experiment, names, [*case_types, HALL]), Text())
 
 
 def check_report(loaded: Loaded) -> RenderableType:
@@ -136,14 +144,6 @@ def _or_none(value: Any) -> Any:
 # Pieces
 
 
-def _scenario_report(experiment: Experiment, name: str) -> RenderableType:
-    parts = [_header(experiment, name), _headline_table(experiment, name), Text()]
-    published = _published_table(experiment, [name])
-    if published.row_count:
-        parts += [Text("Published and simulated", "bold"), published, Text()]
-    return Group(*parts, _counts_table(experiment, name), Text())
-
-
 def _header(experiment: Experiment, name: str) -> RenderableType:
     scenario = experiment.scenarios[name].scenario
     begins, first, last = horizon_dates(scenario)
@@ -156,7 +156,6 @@ def _header(experiment: Experiment, name: str) -> RenderableType:
         heading,
         Text(f"  {first} to {last}{warm_up}; {runs}"),
         _load_line(offered_load(scenario)),
-        Text(),
     )
 
 
@@ -182,110 +181,145 @@ def _headline_table(experiment: Experiment, name: str) -> Table:
         if not definition.is_headline:
             continue
         of = one_line(labels.subject(metric, subject))
-        number = _Number(definition, experiment.replications)
+        number = _Number(definition, experiment.replications, (row.mean, row.low, row.high))
         table.add_row(
             "" if of == last else of,
-            title(metric),
-            number.mean(row.mean),
+            title(metric) + _bracketed(limit(scenario, metric, subject)),
+            number.text(row.mean),
             number.interval(row),
-            _unit(definition.unit, limit(scenario, metric, subject)),
+            definition.unit,
             rows.unfinished(definition, subject),
         )
         last = of
     return table
 
 
-def _counts_table(experiment: Experiment, name: str) -> Table:
-    rows = _Rows.of(experiment.estimates, name)
-    labels = Labels.of({name: experiment.scenarios[name]})
-    table = _table("cases (mean)", "^arrivals", "^finished", "^in progress", "^lost")
-    scenario = experiment.scenarios[name].scenario
-    for subject in [*scenario.case_types, HALL]:
-        means = (rows.by_key.get((metric, subject)) for metric in COUNTS)
-        label = one_line(labels.case_types.get(subject, subject))
-        table.add_row(label, *(f"{row.mean:,.1f}" if row else "-" for row in means))
-    return table
+def _unfinished_note(experiment: Experiment, names: Sequence[str]) -> list[RenderableType]:
+    """What the column of that name says, if there is something in it."""
+    if not any(experiment.scenarios[name].scenario.promises for name in names):
+        return []
+    note = "unfinished: cases whose clock still runs at the end, counted as taking longer than that"
+    return [Padding(Text(note), (0, 0, 0, 2))]
 
 
-def _published_table(experiment: Experiment, names: Sequence[str]) -> Table:
-    """Published figures in the order of the files; what others simulate stands below each."""
-    published = experiment.published()
-    published = published[published["scenario"].isin(names)]
+def _counts_table(
+    experiment: Experiment, names: Sequence[str], case_types: Sequence[str]
+) -> RenderableType:
     labels = Labels.of(experiment.scenarios)
-    table = _table("figure", "scenario", "^published", *_NUMBERS, "unit", "^distance", "verdict")
-    rows = {name: _Rows.of(experiment.estimates, name) for name in names}
-    scenarios = {name: loaded.scenario for name, loaded in experiment.scenarios.items()}
-    entries: dict[tuple[str, str], list[Any]] = {}
-    for entry in published.itertuples(index=False):
-        entries.setdefault((str(entry.metric), str(entry.subject)), []).append(entry)
-    for (metric, subject), found in entries.items():
-        definition = METRICS[metric]
-        number = _Number(definition, experiment.replications)
-        text = f"{one_line(labels.subject(metric, subject))}: {title(metric)}"
-        own = [one_line(entry.label) for entry in found if entry.label != entry.id]
-        text = own[0] if own else text
+    rows = {name: _Rows.of(experiment.estimates, name).by_key for name in names}
+    heading = f"cases (mean of {_replications(experiment.replications)})"
+    scenario = ["scenario"] * (len(names) > 1)
+    table = _table(heading, *scenario, "^arrivals", "^finished", "^in progress", "^lost")
+    for subject in case_types:
+        text = one_line(labels.subject(COUNTS[0], subject))
         for name in names:
-            row = rows[name].by_key.get((metric, subject))
-            if row is None:
-                continue
-            mine = [entry for entry in found if entry.scenario == name] or [None]
-            for entry in mine:
-                table.add_row(
-                    text,
-                    one_line(name),
-                    f"{_SIGNS[entry.relation]} {number.mean(entry.published)}" if entry else "-",
-                    number.mean(row.mean),
-                    number.interval(row),
-                    _unit(definition.unit, limit(scenarios[name], metric, subject)),
-                    number.signed(entry.distance) if entry else "",
-                    entry.verdict if entry else "",
-                )
+            means = [rows[name].get((metric, subject)) for metric in COUNTS]
+            if any(means):
+                counts = (f"{row.mean:,.1f}" if row else "-" for row in means)
+                table.add_row(text, *[one_line(name)] * len(scenario), *counts)
                 text = ""
     return table
 
 
+def _published_report(experiment: Experiment, names: Sequence[str]) -> list[RenderableType]:
+    """Published figures in the order of the files; what others simulate stands below each."""
+    published = experiment.published()
+    published = published[published["scenario"].isin(names)]
+    if published.empty:
+        return []
+    labels = Labels.of(experiment.scenarios)
+    columns = ("^published", "^simulated", "^distance", "unit", "95 % interval", "verdict")
+    table = _table("figure", "scenario", *columns)
+    rows = {name: _Rows.of(experiment.estimates, name) for name in names}
+    entries: dict[tuple[str, str], list[Any]] = {}
+    for entry in published.itertuples(index=False):
+        entries.setdefault((str(entry.metric), str(entry.subject)), []).append(entry)
+    for (metric, subject), found in entries.items():
+        text = f"{one_line(labels.subject(metric, subject))}: {title(metric)}"
+        own = [one_line(entry.label) for entry in found if entry.label != entry.id]
+        text = own[0] if own else text
+        limits = {n: limit(experiment.scenarios[n].scenario, metric, subject) for n in names}
+        about = {limits[entry.scenario] for entry in found}
+        for name in names:
+            row = rows[name].by_key.get((metric, subject))
+            mine = [entry for entry in found if entry.scenario == name] or [None]
+            # A share on time of something else that was promised is another figure.
+            if row is None or (mine == [None] and limits[name] not in about):
+                continue
+            for entry in mine:
+                figures = (row.mean, row.low, row.high, *([entry.published] if entry else ()))
+                number = _Number(METRICS[metric], experiment.replications, figures)
+                table.add_row(
+                    text,
+                    one_line(name),
+                    f"{_RELATIONS[entry.relation]}{number.text(entry.published)}" if entry else "-",
+                    number.text(row.mean),
+                    number.signed(entry.distance) if entry else "",
+                    METRICS[metric].unit + _bracketed(limits[name] or statistic(metric)),
+                    number.interval(row),
+                    entry.verdict if entry else "",
+                )
+                text = ""
+    runs = f"{_replications(experiment.replications)}, seed {experiment.seed}"
+    return [Text.assemble(("Published and simulated", "bold"), f" ({runs})"), table, Text()]
+
+
 def _differences_report(experiment: Experiment, name: str) -> RenderableType:
-    differences = experiment.differences()
+    differences = experiment.headline_differences()
     labels = Labels.of(experiment.scenarios)
     reference = next(iter(experiment.scenarios))
-    unfinished = [_Rows.of(experiment.estimates, n) for n in (reference, name)]
-    scenarios = [experiment.scenarios[n].scenario for n in (reference, name)]
+    pair = (reference, name)
+    unfinished = [_Rows.of(experiment.estimates, n) for n in pair]
+    scenarios = [experiment.scenarios[n].scenario for n in pair]
     table = _table(
-        "of", "metric", "^before", "^after", "^difference", "95 % interval", "unit", "^gain",
-        "unfinished",
-    )  # fmt: skip
+        "of", "metric", "^before", "^after", "^difference", "95 % interval", "unit", "unfinished"
+    )
     last = ""
     rows: Iterable[Any] = differences[differences["scenario"] == name].itertuples(index=False)
     for row in rows:
         metric = METRICS[row.metric]
-        if not metric.is_headline:
-            continue
-        number = _Number(metric, experiment.replications)
+        figures = (row.reference_mean, row.scenario_mean, row.difference, row.low, row.high)
+        number = _Number(metric, experiment.replications, figures)
         of = one_line(labels.subject(metric.name, row.subject))
-        limits = [limit(scenario, metric.name, row.subject) for scenario in scenarios]
+        limits = dict.fromkeys(limit(scenario, metric.name, row.subject) for scenario in scenarios)
         shares = [estimates.unfinished(metric, row.subject) for estimates in unfinished]
         table.add_row(
             "" if of == last else of,
-            title(metric.name),
-            number.mean(row.reference_mean),
-            number.mean(row.scenario_mean),
+            title(metric.name) + _bracketed(" -> ".join(limits)),
+            number.text(row.reference_mean),
+            number.text(row.scenario_mean),
             number.signed(row.difference),
-            number.interval(_Interval(row.difference, row.low, row.high, row.replications), True),
-            _unit("points" if metric.is_share else metric.unit, " -> ".join(dict.fromkeys(limits))),
-            _gain(row.gain_from_pairing),
+            number.interval(_Interval(row.difference, row.low, row.high, row.replications)),
+            "% points" if metric.is_share else metric.unit,
             " -> ".join(shares) if any(shares) else "",
         )
         last = of
-    heading = f"{one_line(name)} (after) minus {one_line(reference)} (before)"
+    heading = Text(f"{one_line(name)} (after) minus {one_line(reference)} (before)", "bold")
     runs = f"  {_replications(experiment.replications)} in pairs that share their random numbers"
-    gain = "  gain: how many times the replications it would take without sharing them"
-    return Group(Text(heading, "bold"), Text(runs), Text(gain), table, Text())
+    notes = [*_unfinished_note(experiment, pair), *_only_in_one(scenarios)]
+    return Group(heading, Text(runs), table, *notes)
+
+
+def _only_in_one(scenarios: Sequence[Scenario]) -> list[RenderableType]:
+    """How much there is of which there is no difference."""
+    counts = []
+    for one, several, things in (
+        ("promise", "promises", [scenario.promises for scenario in scenarios]),
+        ("pool", "pools", [scenario.pools for scenario in scenarios]),
+        ("case type", "case types", [scenario.case_types for scenario in scenarios]),
+    ):
+        count = len(set(things[0]) ^ set(things[1]))
+        counts += [f"{count} {one if count == 1 else several}"] * bool(count)
+    if not counts:
+        return []
+    return [Text(f"  in only one of them, so without a difference: {', '.join(counts)}")]
+
+
+def _bracketed(text: str) -> str:
+    return f" ({text})" if text else ""
 
 
 # Numbers
-
-
-_NUMBERS: Final = ("^mean", "95 % interval")
 
 
 @dataclass(frozen=True)
@@ -321,19 +355,23 @@ class _Rows:
 
 @dataclass(frozen=True)
 class _Number:
-    """How the values of a metric are written: shares in per cent, others with three figures."""
+    """How the values of a row are written: shares in per cent, others with three figures.
+
+    Whole numbers stand without decimals if all of the row are whole.
+    """
 
     metric: Metric
     replications: int
+    row: Sequence[float]
 
-    def mean(self, value: float) -> str:
+    def text(self, value: float) -> str:
         return self._text(value, value)
 
     def signed(self, value: float) -> str:
-        text = self._text(value, value)
+        text = self.text(value)
         return f"+{text}" if value > 0 and text.strip("0.") else text
 
-    def interval(self, row: _Interval, signed: bool = False) -> str:
+    def interval(self, row: _Interval) -> str:
         if row.replications == 0:
             return "no value in any replication"
         if row.replications == 1:
@@ -353,18 +391,10 @@ class _Number:
         decimals = sum(like < step for step in (100, 10, 0.1)) if like else 2
         if self.metric.is_share:
             decimals = 1
+        elif all(number.is_integer() for number in self.row if math.isfinite(number)):
+            decimals = 0
         text = f"{value:,.{decimals}f}"
         return text.removeprefix("-") if not text.strip("-0.") else text
-
-
-def _unit(unit: str, promised: str) -> str:
-    return f"{unit} ({promised})" if promised else unit
-
-
-def _gain(gain: float) -> str:
-    if math.isnan(gain):
-        return "-"
-    return f"{gain:,.1f}x" if gain < 1000 else "> 1000x"
 
 
 def _replications(count: int) -> str:
@@ -380,7 +410,7 @@ def _table(*columns: str) -> Table:
 
     Columns of `^` names are set to the right; those and columns of `!` names never wrap.
     """
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
         side: Literal["left", "right"] = "right" if column.startswith("^") else "left"
         name = column.lstrip("^!")

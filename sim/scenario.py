@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from sim.durations import Clock, parse_time_of_day
 from sim.fields import (
     SESSIONS_SCHEMA,
     Date,
@@ -40,7 +41,7 @@ from sim.fields import (
     Weekdays,
 )
 from sim.time_laws import Time
-from sim.timeline import DAY, Clock, parse_time_of_day
+from sim.timeline import DAY
 
 ARRIVED, DEPARTED = "arrived", "departed"
 """Milestones that every case has: when it arrives, and when it leaves with everything done."""

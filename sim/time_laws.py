@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from sim.durations import Clock, Duration
 from sim.fields import (
     DURATION_SCHEMA,
     DurationText,
@@ -18,7 +19,6 @@ from sim.fields import (
     Positive,
     ShortForm,
 )
-from sim.timeline import Clock, Duration
 
 
 def _positive(duration: Duration) -> Duration:

@@ -19,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.calendars import Sessions
+from sim.durations import Clock
 from sim.event_log import EventLog, Kind
 from sim.plan import CELLS, NONE, STRIDE, Plan
-from sim.timeline import DAY, NEVER, BoolArray, Clock, IntArray, format_instant
+from sim.timeline import DAY, NEVER, BoolArray, IntArray, format_instant
 from sim.workload import Workload
 
 SHOWN: Final = 3

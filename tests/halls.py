@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from sim.engines.simpy_engine import simulate
 from sim.event_log import CaseTable, EventLog, Kind, StepTable, case_table, step_table
 from sim.laws import assert_laws
-from sim.plan import NONE, Plan, compile_plan
+from sim.plan import NONE, Plan
+from sim.planning import compile_plan
 from sim.scenario import Scenario
 from sim.timeline import DAY, NEVER
 from sim.workload import Workload, draw_workload

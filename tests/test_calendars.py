@@ -23,8 +23,9 @@ from sim.calendars import (
     working_day_mask,
     working_days,
 )
+from sim.durations import parse_sessions
 from sim.errors import CalendarError
-from sim.timeline import DAY, HOUR, NEVER, StepFunction, parse_sessions, read_only
+from sim.timeline import DAY, HOUR, NEVER, StepFunction, read_only
 
 fixed = settings(derandomize=True, max_examples=100, deadline=None)
 date = datetime.date.fromisoformat

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sim import cli
+from sim import cli, terminal
 from sim.cli import main
 from sim.errors import LawViolated
 
@@ -411,17 +411,17 @@ def test_no_escape_codes_where_they_are_not_wanted(
     monkeypatch.setenv("TERM", "xterm-256color")
     shown = []
     for _ in range(2):
-        terminal = Terminal()
-        cli._console(terminal).print("text", style="bold red")
-        shown.append(terminal.getvalue())
+        screen = Terminal()
+        terminal.console_of(screen).print("text", style="bold red")
+        shown.append(screen.getvalue())
         monkeypatch.setenv(name, value)
     assert "\x1b[" in shown[0]
     assert shown[1] == "text\n"
 
 
 def progress(runs: int, monkeypatch: pytest.MonkeyPatch, patience: float = 0) -> None:
-    monkeypatch.setattr(cli, "PATIENCE", patience)
-    with cli._ProgressLine() as told:
+    monkeypatch.setattr(terminal, "PATIENCE", patience)
+    with terminal.ProgressLine() as told:
         for done in range(1, runs + 1):
             told(done, runs)
 
@@ -444,9 +444,9 @@ def test_short_work_shows_no_progress(
 
 
 def test_progress_on_a_terminal_is_a_bar_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("TERM", "xterm-256color")
     progress(4, monkeypatch)
-    assert "4 of 4 runs" in terminal.getvalue()
-    assert terminal.getvalue().endswith("\x1b[2K")
+    assert "4 of 4 runs" in screen.getvalue()
+    assert screen.getvalue().endswith("\x1b[2K")

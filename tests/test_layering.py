@@ -22,8 +22,7 @@ def layers() -> list[str]:
 def modules() -> dict[str, Path]:
     """Every module of the package by its name in the table (`engines/simpy_engine`)."""
     paths = {
-        path.relative_to(PACKAGE).with_suffix("").as_posix(): path
-        for path in PACKAGE.rglob("*.py")
+        path.relative_to(PACKAGE).with_suffix("").as_posix(): path for path in PACKAGE.rglob("*.py")
     }
     return {name: path for name, path in paths.items() if not name.endswith("__")}
 
@@ -38,7 +37,9 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
     known = modules()
-    names = {name.removeprefix("sim.").replace(".", "/") for name in found if name.startswith("sim.")}
+    names = {
+        name.removeprefix("sim.").replace(".", "/") for name in found if name.startswith("sim.")
+    }
     return names & set(known)
 
 
@@ -49,7 +50,9 @@ def test_the_table_names_every_module_once() -> None:
 @pytest.mark.parametrize("name", sorted(modules()))
 def test_a_module_imports_only_from_modules_above_it(name: str) -> None:
     order = layers()
-    below = {other for other in imported(modules()[name]) if order.index(other) >= order.index(name)}
+    below = {
+        other for other in imported(modules()[name]) if order.index(other) >= order.index(name)
+    }
     assert not below, f"{name} imports {sorted(below)}, which stand below it"
 
 

@@ -75,7 +75,7 @@ def test_nobody_comes() -> None:
         ("unfinished_share", "time"),
     ):
         assert math.isnan(found.values[metric, subject]), metric
-    assert found.lead_times == {"time": [], "working_days": [], "share": []}
+    assert found.lead_times == {"time": [], "unit": [], "lead_time": [], "share": []}
     assert found.visits == {"case_type": [], "visits": [], "share": []}
 
 
@@ -363,8 +363,35 @@ def test_unfinished_cases_count_as_taking_longer() -> None:
 def test_the_table_of_lead_times() -> None:
     table = measured(working_days_of(1, 1, 4, 20)).lead_times
     assert table["time"] == ["time"] * 3
-    assert table["working_days"] == [1, 4, 9]
+    assert table["unit"] == ["working days"] * 3
+    assert table["lead_time"] == [1, 4, 9]
     assert table["share"] == pytest.approx([0.5, 0.75, 0.75])
+
+
+@pytest.mark.parametrize(
+    ("within", "unit", "lead_time"),
+    [
+        ("180 min", "h", 3),
+        ("2 calendar days", "h", 3),
+        ("90 working min", "working h", 1),
+        ("same day", "working days", 0),
+    ],
+)
+def test_lead_times_are_on_the_clock_of_the_promise(
+    within: str, unit: str, lead_time: float
+) -> None:
+    table = measured(three_hours("11:00", within)).lead_times
+    assert table == {"time": ["time"], "unit": [unit], "lead_time": [lead_time], "share": [1.0]}
+
+
+def test_a_long_distribution_is_thinned_and_exact_at_the_limit() -> None:
+    """1,000 times of which the last 100 have not ended: the first time that each share takes."""
+    times = Lifetimes(np.arange(1, 1001) / 7, np.arange(1000) < 900)
+    values, shares = times.steps(10, limit=777 / 7)
+    assert values * 7 == pytest.approx([100, 200, 300, 400, 500, 600, 700, 777, 800, 900, 1000])
+    assert shares == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.777, 0.8, 0.9, 0.9])
+    few = Lifetimes(np.arange(5.0), np.ones(5, dtype=bool))
+    assert list(few.steps(10, limit=2)[0]) == [0, 1, 2, 3, 4]
 
 
 def test_a_promise_between_two_milestones() -> None:

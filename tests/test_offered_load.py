@@ -11,7 +11,8 @@ import pytest
 
 from sim.loading import load, scenario_from
 from sim.offered_load import expected_visits, num_combinations, offered_load
-from sim.plan import NONE, compile_plan
+from sim.plan import NONE
+from sim.planning import compile_plan
 from sim.workload import draw_workload
 
 VALID = Path(__file__).parent / "cases" / "valid"

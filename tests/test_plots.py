@@ -16,10 +16,10 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.text import Text
 
 from sim import plots
+from sim.plot_style import FONTS, fitted, save_figure, style_at
 
+SCENARIOS = {"old": "2015 process\n2015年流程", "new": "2020 process\n2020年流程"}
 LABELS = {
-    "old": "2015 process\n2015年流程",
-    "new": "2020 process\n2020年流程",
     "registration": "Registration\n登记",
     "windows": "Registration windows\n登记窗口",
     "simple": "Simple company\n简单公司",
@@ -29,16 +29,16 @@ CAPTION = "Catalogue hall, seed 7."
 HOSTILE = "cost $\\frac{$ [/red] <b>x</b> %s {0} \\alpha _^"
 
 
-def lead_times(replications: int = 2) -> pd.DataFrame:
+def lead_times(replications: int = 2, unit: str = "working days") -> pd.DataFrame:
     """Old: a quarter on day 1, three quarters from day 3; new: half on day 0, all from day 1."""
     steps = {"old": {1: 0.25, 3: 0.75}, "new": {0: 0.5, 1: 1.0}}
     rows = [
-        (scenario, replication, "registration", day, share - 0.1 * replication * (share < 1))
+        (scenario, replication, "registration", unit, day, share - 0.1 * replication * (share < 1))
         for scenario, shares in steps.items()
         for replication in range(replications)
         for day, share in shares.items()
     ]
-    columns = ["scenario", "replication", "time", "working_days", "share"]
+    columns = ["scenario", "replication", "time", "unit", "lead_time", "share"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -85,21 +85,22 @@ def differences(replications: int = 30) -> pd.DataFrame:
 
 
 LIMITS = {("old", "registration"): 2.5, ("new", "registration"): 1.0, ("new", "opening"): 9.0}
+# Each takes labels of what is in its table, a table, and labels of the scenarios.
 FIGURES: dict[str, Callable[..., Figure]] = {
-    "lead_times": lambda labels=LABELS, table=None: plots.lead_time_figure(
-        lead_times() if table is None else table, LIMITS, labels, CAPTION
+    "lead_times": lambda labels=LABELS, table=None, names=SCENARIOS: plots.lead_time_figure(
+        lead_times() if table is None else table, LIMITS, labels, CAPTION, names
     ),
-    "half_hours": lambda labels=LABELS, table=None: plots.half_hour_figure(
-        half_hours() if table is None else table, labels, CAPTION
+    "half_hours": lambda labels=LABELS, table=None, names=SCENARIOS: plots.half_hour_figure(
+        half_hours() if table is None else table, labels, CAPTION, names
     ),
-    "queue_length": lambda labels=LABELS, table=None: plots.queue_length_figure(
-        half_hours() if table is None else table, labels, CAPTION
+    "queue_length": lambda labels=LABELS, table=None, names=SCENARIOS: plots.queue_length_figure(
+        half_hours() if table is None else table, labels, CAPTION, names
     ),
-    "visits": lambda labels=LABELS, table=None: plots.visits_figure(
-        visits() if table is None else table, labels, CAPTION
+    "visits": lambda labels=LABELS, table=None, names=SCENARIOS: plots.visits_figure(
+        visits() if table is None else table, labels, CAPTION, names
     ),
-    "differences": lambda labels=LABELS, table=None: plots.difference_figure(
-        differences() if table is None else table, labels, CAPTION
+    "differences": lambda labels=LABELS, table=None, names=SCENARIOS: plots.difference_figure(
+        differences() if table is None else table, labels, CAPTION, names
     ),
 }
 every_figure = pytest.mark.parametrize("make", FIGURES.values(), ids=FIGURES.keys())
@@ -138,8 +139,8 @@ def test_axes_carry_units():
     def axis_labels(figure: Figure) -> list[tuple[str, str]]:
         return [(ax.get_xlabel(), ax.get_ylabel()) for ax in figure.axes]
 
-    days = "counted working days (day of acceptance = 0)"
-    assert axis_labels(FIGURES["lead_times"]()) == [(days, "share of cases finished (%)")]
+    days = "counted working days (day 0: the clock starts)"
+    assert axis_labels(FIGURES["lead_times"]()) == [(days, "share finished (%)")]
     assert axis_labels(FIGURES["half_hours"]()) == [
         ("", "mean waiting\ntime (min)"),
         ("time of day", "utilisation (%)"),
@@ -157,13 +158,35 @@ def test_axes_carry_units():
     ]
 
 
-def test_lead_times_are_steps_at_whole_days_and_days_without_a_row_keep_the_share():
+def test_lead_times_are_steps_and_times_without_a_row_keep_the_share():
     (ax,) = FIGURES["lead_times"]().axes
     old, new = (line for line in ax.lines if line.get_drawstyle() == "steps-post")
-    # Replication 0 has 25 and 75 %, replication 1 has 15 and 65 %.
-    assert list(old.get_xdata()[:5]) == [0, 1, 2, 3, 4]
-    assert list(old.get_ydata()[:5]) == pytest.approx([0, 20, 20, 70, 70])
-    assert list(new.get_ydata()[:3]) == pytest.approx([45, 100, 100])
+    # Replication 0 has 25 and 75 %, replication 1 has 15 and 65 %; 2.5 days are a promise.
+    assert list(old.get_xdata()[:4]) == [0, 1, 2.5, 3]
+    assert list(old.get_ydata()) == pytest.approx([0, 20, 20, 70, 70])
+    assert list(new.get_ydata()) == pytest.approx([45, 100, 100, 100, 100])
+    assert old.get_xdata()[-1] > ax.get_xlim()[1]
+
+
+def test_a_time_in_hours_has_a_panel_of_its_own():
+    """210 minutes in one scenario, 2 working days in the other: the clocks are told apart."""
+    hours = lead_times(unit="h").query("scenario == 'new'")
+    table = pd.concat([lead_times().query("scenario == 'old'"), hours])
+    limits = {("old", "registration"): 2.0, ("new", "registration"): 3.5}
+    figure = plots.lead_time_figure(table, limits, LABELS, CAPTION, SCENARIOS)
+    days, hours_ax = figure.axes
+    assert hours_ax.get_xlabel() == "hours, nights and days off included"
+    assert [text.get_text() for text in days.texts] == ["promise 2 d: 20.0 %"]
+    assert [text.get_text() for text in hours_ax.texts] == ["promise 3.5 h: 100.0 %"]
+    working = plots.lead_time_figure(lead_times(unit="working h"), {}, LABELS, CAPTION)
+    assert working.axes[0].get_xlabel() == "working hours (only open hours count)"
+
+
+def test_the_promise_of_no_days_is_the_same_day():
+    limits = {("new", "registration"): 0.0}
+    figure = plots.lead_time_figure(lead_times(), limits, LABELS, CAPTION)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["promise same day: 45.0 %"]
+    assert figure.axes[0].get_xlim()[0] < 0
 
 
 def test_each_promise_is_a_dashed_line_that_tells_the_share_kept():
@@ -172,7 +195,7 @@ def test_each_promise_is_a_dashed_line_that_tells_the_share_kept():
     dashed = {line.get_xdata()[0]: line for line in ax.lines if list(line.get_ydata()) == [0, 1]}
     assert set(dashed) == {2.5, 1.0}
     assert all(line.get_linestyle() == "--" for line in dashed.values())
-    assert dashed[1.0].get_color() == plots.style_at(1).colour
+    assert dashed[1.0].get_color() == style_at(1).colour
     # 2.5 days: what is finished by day 2.
     assert {text.get_text() for text in ax.texts} == {
         "promise 2.5 d: 20.0 %",
@@ -182,9 +205,9 @@ def test_each_promise_is_a_dashed_line_that_tells_the_share_kept():
 
 def test_a_slow_few_do_not_squeeze_the_axis():
     slow = pd.DataFrame(
-        [("old", 0, "registration", 400, 1.0), ("old", 0, "registration", 5, 0.999)],
-        columns=lead_times().columns,
-    )
+        [(400, 1.0), (5, 0.999)],
+        columns=["lead_time", "share"],
+    ).assign(scenario="old", replication=0, time="registration", unit="working days")
     figure = plots.lead_time_figure(slow, {}, LABELS, CAPTION)
     assert figure.axes[0].get_xlim()[1] < 10
     assert "The axis may end where" in caption(figure)
@@ -208,12 +231,40 @@ def test_the_line_breaks_over_lunch():
     assert [waiting.xaxis.get_major_formatter()(x) for x in (30600, 36000)] == ["08:30", "10:00"]
 
 
+def test_a_pool_that_is_fed_once_a_day_comes_after_those_with_a_line_to_draw():
+    """It waits longest, but there is one dot; alone it is shown nonetheless."""
+    table = half_hours(("fed by a gate", "windows"))
+    is_gated = table["pool"] == "fed by a gate"
+    table.loc[is_gated & (table["half_hour"] > 30600), "waiting_time_mean"] = np.nan
+    table.loc[is_gated, "waiting_time_mean"] *= 10
+    table.loc[is_gated, [c for c in table if c.startswith("queue")]] += 10
+
+    def titles(figure: Figure) -> list[str]:
+        return [ax.get_title(loc="left") for ax in figure.axes if ax.get_title(loc="left")]
+
+    for make in (FIGURES["half_hours"], FIGURES["queue_length"]):
+        assert titles(make({}, table)) == ["windows", "fed by a gate"]
+        assert titles(make({}, table[is_gated])) == ["fed by a gate"]
+
+
+def test_a_pool_that_one_scenario_does_not_have_is_said_to_be_missing():
+    table = half_hours(("windows", "approver"))
+    table = table[(table["scenario"] == "old") | (table["pool"] == "windows")]
+    figure = FIGURES["queue_length"](table=table)
+    missing = [
+        [text.get_text() for text in ax.texts if text.get_text() == "not in this scenario"]
+        for ax in figure.axes
+    ]
+    assert missing == [[], ["not in this scenario"], [], []]
+
+
 def test_half_hours_show_the_eight_pools_that_wait_longest():
     figure = FIGURES["half_hours"](table=half_hours(tuple(f"pool {k}" for k in range(10))))
     titles = [ax.get_title(loc="left") for ax in figure.axes if ax.get_title(loc="left")]
     assert titles == [f"pool {k}" for k in range(9, 1, -1)]
     assert len(figure.axes) == 16
-    assert "Pools with the largest means; 2 left out." in caption(figure)
+    assert "Pools: largest mean waiting first" in caption(figure)
+    assert "; 2 left out." in caption(figure)
 
 
 def test_queue_lengths_show_at_most_six_pools_by_scenario():
@@ -231,6 +282,27 @@ def test_visits_mark_the_mean():
     heights = {(round(bar.get_x() + 0.4), bar.get_height()) for bar in ax.patches[:2]}
     assert heights == {(2, 50.0), (4, 50.0)}
     assert any(isinstance(drawn, LineCollection) for drawn in ax.collections)
+
+
+def test_case_types_that_always_come_equally_often_are_left_out():
+    """One visit in each scenario; 0 in one and 1 in the other is shown."""
+    always = visits().assign(visits=1, share=1.0).drop_duplicates(["scenario", "replication"])
+    moved = always.assign(case_type="moved", visits=(always["scenario"] == "old").astype(int))
+    errands = pd.concat([always.assign(case_type=f"errand {k}") for k in range(3)])
+    never = errands.assign(visits=2, share=0.0)
+    figure = FIGURES["visits"](table=pd.concat([errands, never, visits(), moved]))
+    assert len(figure.axes) == 2
+    said = "3 case types left out: all cases with one and the same number."
+    assert said in caption(figure)
+    alone = FIGURES["visits"](table=errands)
+    assert len(alone.axes) == 3
+    assert "left out" not in caption(alone)
+
+
+def test_at_most_nine_case_types_are_shown():
+    figure = FIGURES["visits"](table=pd.concat([visits().assign(case_type=k) for k in range(11)]))
+    assert len(figure.axes) == 9
+    assert "2 more left out." in caption(figure)
 
 
 def test_panels_wrap_and_empty_ones_are_removed():
@@ -262,9 +334,18 @@ def test_a_difference_without_interval_is_hollow_and_says_so():
     assert "Hollow: no interval." in caption(figure)
 
 
+def test_whole_numbers_have_no_decimals_and_points_no_percentage():
+    table = differences().assign(difference=-3.0, low=-4.0, high=-2.0, reference_mean=12.0)
+    first = FIGURES["differences"](table=table).axes[0].texts[0]
+    assert first.get_text() == "−3 [−4, −2] (−25 %)"
+    points = table.assign(unit=plots.POINTS, difference=-3.25)
+    first = FIGURES["differences"](table=points).axes[0].texts[0]
+    assert first.get_text() == "−3.25 [−4.00, −2.00]"
+
+
 def test_a_difference_may_bring_its_own_label_and_interval():
     table = differences().assign(label="on-time share\n按时率")
-    figure = plots.difference_figure(table, LABELS, CAPTION, interval="99 % interval")
+    figure = plots.difference_figure(table, LABELS, CAPTION, SCENARIOS, "99 % interval")
     assert figure.axes[0].get_yticklabels()[0].get_text() == "on-time share\n按时率"
     assert "99 % interval" in caption(figure)
 
@@ -275,7 +356,7 @@ def test_chinese_has_no_missing_glyph_with_only_the_two_fonts(make: Callable[...
     assert any("流程" in text.get_text() for text in texts(figure))
     draw(figure)
     for text in texts(figure):
-        assert text.get_fontfamily() == list(plots.FONTS)
+        assert text.get_fontfamily() == list(FONTS)
 
 
 def test_missing_glyphs_would_be_noticed():
@@ -286,7 +367,7 @@ def test_missing_glyphs_would_be_noticed():
 
 
 def test_the_font_covers_gb2312_level_1_and_is_ours():
-    path = Path(findfont(FontProperties(family=plots.FONTS[1]), fallback_to_default=False))
+    path = Path(findfont(FontProperties(family=FONTS[1]), fallback_to_default=False))
     assert path.parent == Path(plots.__file__).parent / "fonts"
     assert path.stat().st_size < 1_200_000
     font = get_font(str(path))
@@ -305,9 +386,8 @@ def test_the_font_covers_gb2312_level_1_and_is_ours():
 
 @every_figure
 def test_markup_in_labels_is_drawn_as_it_stands(make: Callable[..., Figure], tmp_path: Path):
-    names = ["old", "new", "registration", "windows", "simple", "cycle_time"]
-    figure = make(labels=dict.fromkeys(names, HOSTILE))
-    plots.save_figure(figure, tmp_path / "figure.png")
+    figure = make(dict.fromkeys(LABELS, HOSTILE), None, dict.fromkeys(SCENARIOS, HOSTILE))
+    save_figure(figure, tmp_path / "figure.png")
     assert "$\\frac{$" in words(figure)
     assert "<b>x</b>" in words(figure)
     assert not any(text.get_parse_math() for text in texts(figure))
@@ -331,30 +411,36 @@ def test_markup_in_labels_is_drawn_as_it_stands(make: Callable[..., Figure], tmp
 @every_figure
 def test_any_label_can_be_drawn(make: Callable[..., Figure], label: str, tmp_path: Path):
     """Characters outside the fonts become boxes, control characters U+FFFD; long labels are cut."""
-    names = ["old", "new", "registration", "windows", "simple", "cycle_time"]
-    figure = make(labels=dict.fromkeys(names, label))
+    figure = make(dict.fromkeys(LABELS, label), None, dict.fromkeys(SCENARIOS, label))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        plots.save_figure(figure, tmp_path / "figure.png")
+        save_figure(figure, tmp_path / "figure.png")
     assert "\x1b" not in words(figure)
 
 
 def test_long_labels_are_broken_and_cut():
-    assert plots._fitted("one two three", columns=8) == "one two\nthree"
-    assert plots._fitted("窗口登记", columns=4) == "窗口\n登记"
-    assert plots._fitted("a b c d", columns=1, lines=2) == "a\nb …"
+    assert fitted("one two three", columns=8) == "one two\nthree"
+    assert fitted("窗口登记", columns=4) == "窗口\n登记"
+    assert fitted("a b c d", columns=1, lines=2) == "a\nb …"
 
 
 def test_an_id_without_label_is_shown_as_it_is():
     assert "windows" in words(FIGURES["half_hours"](labels={}))
 
 
+def test_a_pool_may_have_the_name_of_a_scenario():
+    """Each is shown under its own label."""
+    figure = FIGURES["half_hours"]({"old": "Old hands"}, half_hours(("old",)))
+    assert figure.axes[0].get_title(loc="left") == "Old hands"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == list(SCENARIOS.values())
+
+
 def test_styles_can_be_told_apart_in_grey():
-    styles = [plots.style_at(position) for position in range(7)]
+    styles = [style_at(position) for position in range(7)]
     assert len({style.dashes for style in styles}) == 7
     assert len({style.marker for style in styles}) == 7
     assert len({style.hatch for style in styles}) == 7
-    assert len({(plots.style_at(k).colour, plots.style_at(k).dashes) for k in range(70)}) == 70
+    assert len({(style_at(k).colour, style_at(k).dashes) for k in range(70)}) == 70
 
     def grey(colour: str) -> float:
         red, green, blue = (int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5))
@@ -366,11 +452,11 @@ def test_styles_can_be_told_apart_in_grey():
 
 def test_a_scenario_keeps_its_style_when_the_order_of_the_results_is_given():
     only_new = lead_times().query("scenario == 'new'")
-    figure = plots.lead_time_figure(only_new, {}, LABELS, CAPTION, scenarios=["old", "new"])
-    assert figure.axes[0].lines[0].get_color() == plots.style_at(1).colour
+    figure = plots.lead_time_figure(only_new, {}, LABELS, CAPTION, SCENARIOS)
+    assert figure.axes[0].lines[0].get_color() == style_at(1).colour
     swapped = differences().assign(reference="new", scenario="old")
-    figure = plots.difference_figure(swapped, LABELS, CAPTION, scenarios=["old", "new"])
-    assert figure.axes[0].lines[0].get_color() == plots.style_at(0).colour
+    figure = plots.difference_figure(swapped, LABELS, CAPTION, SCENARIOS)
+    assert figure.axes[0].lines[0].get_color() == style_at(0).colour
 
 
 @every_figure
@@ -394,10 +480,10 @@ def test_values_that_are_all_missing_do_not_crash():
 def test_the_same_table_gives_the_same_bytes(make: Callable[..., Figure], tmp_path: Path):
     first, second = tmp_path / "first.png", tmp_path / "second.png"
     figure = make()
-    plots.save_figure(figure, first)
-    plots.save_figure(figure, second)
+    save_figure(figure, first)
+    save_figure(figure, second)
     assert first.read_bytes() == second.read_bytes()
-    plots.save_figure(make(), second)
+    save_figure(make(), second)
     content = second.read_bytes()
     assert content == first.read_bytes()
     assert content.startswith(b"\x89PNG")
@@ -408,9 +494,9 @@ def test_the_same_table_gives_the_same_bytes(make: Callable[..., Figure], tmp_pa
 def test_the_users_matplotlib_settings_change_nothing(tmp_path: Path):
     import matplotlib
 
-    plots.save_figure(FIGURES["visits"](), tmp_path / "plain.png")
+    save_figure(FIGURES["visits"](), tmp_path / "plain.png")
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "black", "text.usetex": True}):
-        plots.save_figure(FIGURES["visits"](), tmp_path / "own.png")
+        save_figure(FIGURES["visits"](), tmp_path / "own.png")
     assert (tmp_path / "plain.png").read_bytes() == (tmp_path / "own.png").read_bytes()
 
 

@@ -172,7 +172,7 @@ def test_a_failure_in_drawing_leaves_the_earlier_figure(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sim.plots.save_figure", full)
+    monkeypatch.setattr("sim.plot_style.save_figure", full)
     with pytest.raises(ResultsError, match="No space left on device"):
         redraw(folder)
     assert contents(folder) == before
@@ -361,20 +361,39 @@ def test_file_names_are_safe_everywhere_and_differ() -> None:
 
 
 def test_row_labels_of_the_figure_of_differences(experiment: Experiment) -> None:
-    """Shares in points, labels in the place of ids, only what leads a report."""
-    shown = figures.headline_differences(experiment)
-    assert "waiting time mean: Windows 窗口" in list(shown["label"])
+    """Shares in points, labels in the place of ids, only what leads a report and differs."""
+    shown, num_same = figures.headline_differences(experiment)
+    assert "waiting time, mean: Windows\n窗口" in list(shown["label"])
     assert "on time share (1 working day): time" in list(shown["label"])
     share = shown[shown["metric"] == "utilisation"].iloc[0]
     assert share["unit"] == "percentage points"
     assert -50 < share["difference"] < -1
+    # One visit each, before and after: of the case type and of the hall.
+    assert "visits_mean" not in set(shown["metric"])
+    assert num_same >= 2
+    assert "visits_mean" in set(experiment.headline_differences()["metric"])
+
+
+def test_only_case_types_with_a_promise_lead_the_differences() -> None:
+    def with_errand(servers: int) -> Scenario:
+        case = case_type({"serve": {"pool": "windows", "service": "10 min"}}, {"per_hour": 3})
+        data = hall(
+            {"case": case, "errand": case},
+            {"windows": pool(servers)},
+            promises={"time": {"case_types": "case", "within": "1 h"}},
+        )
+        return Scenario.model_validate(data)
+
+    found = run({"old": with_errand(1), "new": with_errand(2)}, 1).headline_differences()
+    visits = found[found["metric"] == "visits_mean"]
+    assert sorted(visits["subject"]) == ["case", "hall"]
 
 
 def test_on_time_shares_of_two_promises_are_told_apart() -> None:
     """The label does not name one limit where there are two."""
     other = scenario(1).model_copy(update={"promises": scenario_with("2 h").promises})
-    shown = figures.headline_differences(run({"old": scenario(1), "new": other}, 2))
-    assert "on time share (each its own promise): time" in list(shown["label"])
+    shown, _ = figures.headline_differences(run({"old": scenario(1), "new": other}, 2))
+    assert "on time share (own promise): time" in list(shown["label"])
 
 
 def scenario_with(within: str) -> Scenario:

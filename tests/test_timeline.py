@@ -14,25 +14,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim.durations import Clock, Duration, parse_duration, parse_sessions, parse_time_of_day
 from sim.timeline import (
     DAY,
     HOUR,
     MINUTE,
     NEVER,
-    Clock,
-    Duration,
     StepFunction,
     add_open_time,
     add_working_days,
     counted_working_days,
     format_instant,
-    format_time,
     is_open_at,
     next_session,
     open_time_until,
-    parse_duration,
-    parse_sessions,
-    parse_time_of_day,
     pass_gate,
     read_only,
 )
@@ -195,14 +190,6 @@ def test_opening_hours_of_a_day_are_sorted_and_may_touch_or_be_none():
 def test_impossible_opening_hours_are_refused(texts, message):
     with pytest.raises(ValueError, match=message):
         parse_sessions(texts)
-
-
-def test_times_are_printed_for_people():
-    times = [0, 45, 90, 41 * MINUTE, 2.3 * HOUR, 40.6 * HOUR, 5.25 * DAY, 22.9 * DAY, -90]
-    assert [format_time(time) for time in times] == [
-        *("0 s", "45 s", "1.5 min", "41 min", "2.3 h", "41 h", "5.2 calendar days"),
-        *("23 calendar days", "-1.5 min"),
-    ]
 
 
 def test_instants_are_printed_as_date_and_time_of_day():

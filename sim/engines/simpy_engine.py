@@ -26,17 +26,11 @@ import numpy as np
 import simpy
 from simpy.events import NORMAL, EventPriority
 
+from sim.durations import Clock
 from sim.event_log import EventLog, Kind, make_log
 from sim.itinerary import Itinerary
 from sim.plan import CELLS, NONE, STRIDE, Plan, PlannedActivity, PlannedPool, PlannedShift
-from sim.timeline import (
-    NEVER,
-    Clock,
-    add_open_time,
-    add_working_days,
-    come_in_at,
-    pass_gate,
-)
+from sim.timeline import NEVER, add_open_time, add_working_days, come_in_at, pass_gate
 from sim.workload import Workload
 
 AFTER_ALL: Final = EventPriority(2)

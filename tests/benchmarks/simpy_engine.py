@@ -20,7 +20,8 @@ from sim.engines.simpy_engine import simulate
 from sim.event_log import case_table
 from sim.loading import load, scenario_from
 from sim.metrics import measure
-from sim.plan import Plan, compile_plan
+from sim.plan import Plan
+from sim.planning import compile_plan
 from sim.workload import draw_workload
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
