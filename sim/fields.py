@@ -11,7 +11,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -26,7 +26,6 @@ from pydantic_core import CoreSchema
 from sim.durations import Clock, Duration, parse_duration, parse_sessions, parse_time_of_day
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def _share(value: object) -> float:
@@ -161,6 +160,7 @@ SessionList = Annotated[
     tuple[tuple[int, int], ...], BeforeValidator(_sessions), WithJsonSchema(SESSIONS_SCHEMA)
 ]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: Final[tuple[Weekday, ...]] = get_args(Weekday)
 Weekdays = Annotated[tuple[Weekday, ...], Field(strict=False, min_length=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]

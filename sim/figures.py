@@ -69,13 +69,14 @@ def experiment_figures(experiment: Experiment) -> Iterator[tuple[str, Figure]]:
 def headline_differences(experiment: Experiment) -> tuple[pd.DataFrame, int]:
     """The differences that lead a report, shares in points, with row labels.
 
-    Without those that are 0 in every replication; and how many these are.
+    Without those that are 0 in every replication of every scenario; and how many these are.
     """
     from sim.plots import POINTS
 
     found = experiment.headline_differences()
     # An interval of no width is one of values that are all the same.
     is_same = (found["difference"] == 0) & (found[["low", "high"]].fillna(0) == 0).all(axis=1)
+    is_same = is_same.groupby([found["metric"], found["subject"]]).transform("all")
     chosen = found[~is_same].copy()
     is_share = [METRICS[metric].is_share for metric in chosen["metric"]]
     for column in ("reference_mean", "scenario_mean", "difference", "low", "high"):
@@ -86,7 +87,7 @@ def headline_differences(experiment: Experiment) -> tuple[pd.DataFrame, int]:
         f"{title(metric)}{_limits(experiment, metric, subject)}: {labels.subject(metric, subject)}"
         for metric, subject in zip(chosen["metric"], chosen["subject"], strict=True)
     ]
-    return chosen, int(is_same.sum())
+    return chosen, len(found[is_same].groupby(["metric", "subject"]))
 
 
 def _limits(experiment: Experiment, metric: str, subject: str) -> str:

@@ -79,8 +79,10 @@ class Itinerary:
     """int32: how often this case has come to the activity, from 1."""
     is_repeat: np.ndarray
     """bool: in a later pass of a loop."""
-    begins_trip: tuple[bool, ...]
-    """The person comes in for it (other steps of the same trip find them there)."""
+    trip_place: tuple[int, ...]
+    """Place of the step that begins the trip which each step is part of, -1 if nobody comes in.
+
+    Who came in for that step is there for the others, until they go home at the end of the day."""
     num_predecessors: tuple[int, ...]
     successors: tuple[tuple[int, ...], ...]
     beginnings: tuple[int, ...]
@@ -119,7 +121,13 @@ def make_process(
             ):
                 raise LoopError(loop.end, "overlaps another loop without lying inside it")
     loops.sort(key=lambda loop: -len(loop.members))
-    extra: list[set[int]] = [set(before) for before in after]
+    # Nobody knows before a loop is left whether what was done in it will be done once more.
+    waits_for: list[list[int]] = [list(before) for before in after]
+    for loop in loops:
+        for follower, before in enumerate(after):
+            if follower not in loop.members and loop.members & set(before):
+                waits_for[follower].append(loop.end)
+    extra: list[set[int]] = [set(before) for before in waits_for]
     for loop in loops:
         for member in loop.members:
             for follower in reach[member] - loop.members:
@@ -128,7 +136,7 @@ def make_process(
         end = next(loop.end for loop in loops if loop.end in cycle)
         raise LoopError(end, "waits for the end of another loop that waits for this one's end")
     return Process(
-        after=tuple(tuple(before) for before in after),
+        after=tuple(tuple(dict.fromkeys(before)) for before in waits_for),
         loops=tuple(loops),
         order=_topological_order(extra),
         trips=tuple(trips),
@@ -209,12 +217,13 @@ class _Unroller:
         self.later = {loop.end: False for loop in process.loops}
         self.latest: list[frozenset[int]] = [frozenset()] * process.num_activities
         self.visits = [0] * process.num_activities
-        self.begun_trips: set[int] = set()
-        self.steps: list[tuple[int, int, bool, bool, frozenset[int]]] = []
+        self.begun_trips: dict[int, int] = {}
+        """The place at which each trip was begun that is not over."""
+        self.steps: list[tuple[int, int, bool, int, frozenset[int]]] = []
 
     def itinerary(self) -> Itinerary:
         self.walk(frozenset(range(self.process.num_activities)))
-        activity, visit, is_repeat, begins_trip, before = (
+        activity, visit, is_repeat, trip_place, before = (
             zip(*self.steps, strict=True) if self.steps else ((), (), (), (), ())
         )
         successors: list[list[int]] = [[] for _ in self.steps]
@@ -225,7 +234,7 @@ class _Unroller:
             activity=_read_only(activity, np.int32),
             visit=_read_only(visit, np.int32),
             is_repeat=_read_only(is_repeat, np.bool_),
-            begins_trip=tuple(begins_trip),
+            trip_place=tuple(trip_place),
             num_predecessors=tuple(len(places) for places in before),
             successors=tuple(tuple(places) for places in successors),
             beginnings=tuple(place for place, earlier in enumerate(before) if not earlier),
@@ -253,7 +262,8 @@ class _Unroller:
         for inner in self.process.loops:
             if inner.members < loop.members:
                 self.later[inner.end] = False
-        self.begun_trips -= {self.process.trips[member] for member in loop.members}
+        for member in loop.members:
+            self.begun_trips.pop(self.process.trips[member], None)
 
     def live_through(self, activity: int, before: frozenset[int]) -> frozenset[int]:
         """Add a step, or pass on its predecessors when the case leaves the activity out."""
@@ -265,12 +275,11 @@ class _Unroller:
             return before
         self.visits[activity] += 1
         trip = self.process.trips[activity]
-        begins_trip = trip >= 0 and trip not in self.begun_trips
-        if begins_trip:
-            self.begun_trips.add(trip)
+        place = len(self.steps)
+        trip_place = self.begun_trips.setdefault(trip, place) if trip >= 0 else -1
         is_repeat = any(self.later[loop.end] for loop in loops)
-        self.steps.append((activity, self.visits[activity], is_repeat, begins_trip, before))
-        return frozenset({len(self.steps) - 1})
+        self.steps.append((activity, self.visits[activity], is_repeat, trip_place, before))
+        return frozenset({place})
 
 
 def _read_only(values: Sequence[object], dtype: type) -> np.ndarray:

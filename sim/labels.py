@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sim.loading import Loaded
-from sim.metric_definitions import HALL, METRICS
+from sim.metric_definitions import CHANNEL, HALL, METRICS
 from sim.scenario import Scenario
 
 _STATISTICS: Final = {
@@ -73,7 +73,7 @@ class Labels:
         for kind in METRICS[metric].subjects:
             if subject in kinds.get(kind, {}):
                 return kinds[kind][subject]
-        return subject
+        return f"channel {subject}" if CHANNEL in METRICS[metric].subjects else subject
 
 
 def _labels(things: Mapping[str, Any]) -> dict[str, str]:

@@ -181,7 +181,7 @@ def _steps(trace: Trace) -> Iterator[str]:
     """What comes next in each step, and when; nothing begins before all before it is complete."""
     chain, plan = trace.chain, trace.plan
     has_queue = trace.of_activity("queue")[chain.step] != NONE
-    comes_first = trace.begins_trip[chain.step]
+    comes_first = trace.must_come[chain.step]
     allowed = np.zeros((len(chain.step), len(Kind) + 1), dtype=np.bool_)
     for kind, following in _NEXT.items():
         allowed[np.ix_(chain.kind == kind, [*following, READY])] = True

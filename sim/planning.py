@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import math
+from typing import Final
 
 import numpy as np
 
@@ -14,9 +15,11 @@ from sim.calendars import (
     Sessions,
     open_sessions,
     shift_working_days,
+    working_day_mask,
     working_days,
 )
 from sim.durations import Clock, Duration, parse_time_of_day
+from sim.errors import CalendarError
 from sim.fields import WEEKDAYS
 from sim.itinerary import PassCondition, Process, make_process
 from sim.plan import (
@@ -44,7 +47,10 @@ from sim.scenario import (
     Trip,
 )
 from sim.time_laws import TimeLaw
-from sim.timeline import DAY, HOUR, IntArray, read_only
+from sim.timeline import DAY, HOUR, NEVER, IntArray, read_only
+
+LONGEST_HOLIDAY: Final = 31
+"""Days off in a row, at most, that a gate looks back over."""
 
 
 def horizon_dates(scenario: Scenario) -> tuple[dt.date, dt.date, dt.date]:
@@ -238,7 +244,8 @@ class _Compiler:
             days = days[(days >= 0) & (days < len(self.days.mask))]
         elif gate.weekdays is not None:
             wanted = [WEEKDAYS.index(day) for day in gate.weekdays]
-            days = np.arange(len(self.days.mask))
+            # A day off before the origin may have moved to the first working day.
+            days = np.arange(-self.days_off_before(), len(self.days.mask))
             days = days[np.isin((days + self.origin.weekday()) % 7, wanted)]
             # What falls on a day off happens on the next working day.
             following = np.searchsorted(self.days.dates, days)
@@ -252,6 +259,20 @@ class _Compiler:
         following = np.searchsorted(starts, latest, side="right")
         latest, following = latest[following < len(starts)], following[following < len(starts)]
         return GateTable(read_only(latest), read_only(starts[following]))
+
+    def days_off_before(self) -> int:
+        """How many days off there are just before the origin, as far as the calendar knows."""
+        count = 0
+        calendar = _calendar(self.scenario)
+        while count < LONGEST_HOLIDAY:
+            day = self.origin - dt.timedelta(days=count + 1)
+            try:
+                if working_day_mask(calendar, day, day)[0]:
+                    break
+            except CalendarError:
+                break
+            count += 1
+        return count
 
     def trip(self, trip: Trip) -> TripTable:
         starts, ends = _cut_at_midnight(self.sessions(trip.hours))
@@ -299,7 +320,10 @@ class _Compiler:
                 for name in names
             )
         elif arrivals.every is not None and arrivals.at is not None:
-            dates = self.days.dates[:: int(arrivals.every.amount)]
+            # Counted from the first measured day, so that the warm-up moves nothing.
+            every = int(arrivals.every.amount)
+            first = int(np.searchsorted(self.days.dates, (self.first - self.origin).days))
+            dates = self.days.dates[first % every :: every]
             instants = dates * DAY + arrivals.at
             instants = read_only(instants[instants < self.end_at])
         elif isinstance(arrivals.recorded, dict):
@@ -315,22 +339,30 @@ class _Compiler:
         )
 
     def profile_rate(self, profile: Profile, per_working_day: float) -> CumulativeRate:
-        day_weights = np.array([profile.weekdays.get(day, math.nan) for day in WEEKDAYS])
-        if profile.weekdays:
-            day_weights = day_weights / np.nanmean(day_weights)
-        day_weights = np.where(np.isnan(day_weights), 1.0, day_weights)
         if profile.every_day:
             days = np.arange(len(self.days.mask))
             per_day = per_working_day * len(self.days.dates) / max(len(days), 1)
         else:
             days, per_day = self.days.dates, per_working_day
-        by_day = per_day * day_weights[(days + self.origin.weekday()) % 7]
+        weights_of_week = np.array([profile.weekdays.get(day, 1.0) for day in WEEKDAYS])
+        usual = weights_of_week[self.usual_weekdays(profile)].mean()
+        day_weights = weights_of_week[(days + self.origin.weekday()) % 7]
+        by_day = per_day * day_weights / (usual or 1.0)
         times = np.array([parse_time_of_day(text) for text in profile.half_hours])
         weights = np.array(list(profile.half_hours.values()))
         order = np.argsort(times)
         times, shares = times[order], weights[order] / weights.sum()
         starts = (days[:, None] * DAY + times).ravel()
         return _rate(starts, starts + HOUR // 2, (by_day[:, None] * shares).ravel())
+
+    def usual_weekdays(self, profile: Profile) -> list[int]:
+        """The days of the week over which a rate for working days is the mean."""
+        calendar = _calendar(self.scenario)
+        if profile.every_day or calendar == "always":
+            return list(range(7))
+        if isinstance(calendar, str):
+            return list(range(5))  # make-up days are too few to count
+        return sorted({date.weekday() for date in calendar})
 
     def record(
         self,
@@ -344,16 +376,17 @@ class _Compiler:
             for text in columns["arrived_at"]
         ]
         at = np.array(seconds, dtype=np.int64)
-        kept = np.flatnonzero((at >= 0) & (at < self.end_at))
-        kept = kept[np.argsort(at[kept], kind="stable")]
+        # Rows outside the horizon stay: the n-th row has the n-th draws in every horizon.
+        order = np.argsort(at, kind="stable")
+        at = np.where((at >= 0) & (at < self.end_at), at, NEVER)[order]
         attributes = {
             position[name]: read_only(
-                np.array([value_index[name][value] for value in values], dtype=np.int64)[kept]
+                np.array([value_index[name][value] for value in values], dtype=np.int64)[order]
             )
             for name, values in columns.items()
             if name != "arrived_at"
         }
-        return read_only(at[kept]), attributes
+        return read_only(at), attributes
 
 
 def process_of(case_type: CaseType, trip_index: dict[str, int]) -> Process:

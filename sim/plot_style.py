@@ -24,16 +24,20 @@ from typing import Any, Final
 import matplotlib.style
 import pandas as pd
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from sim.labels import one_line
 
 Labels = Mapping[str, str]
 """From id to display text; an id without one is shown as it is."""
 
+HALF_HOUR: Final = 1800
+"""Seconds."""
 FONTS: Final = ("DejaVu Sans", "Service Hall Sans")
 fontManager.addfont(Path(__file__).parent / "fonts" / "ServiceHallSans-Regular.otf")
 
@@ -177,6 +181,19 @@ def grid(
     return figure, axes
 
 
+def time_axis(ax: Axes, half_hours: pd.DataFrame, name: str) -> None:
+    """The hours of the day of all half-hours of a table, with a tick every two or four hours."""
+    first = int(half_hours["half_hour"].min())
+    last = int(half_hours["half_hour"].max()) + HALF_HOUR
+    ax.set(xlim=(first, last), xlabel=name)
+    ax.xaxis.set_major_locator(MultipleLocator(HALF_HOUR * (4 if last - first < 43_200 else 8)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _clock(int(x))))
+
+
+def _clock(seconds: int) -> str:
+    return f"{seconds // 3600:02d}:{seconds % 3600 // 60:02d}"
+
+
 def finish(figure: Figure, title: str, cast: Cast, key: Key, caption: str, *notes: str) -> Figure:
     """The figure with title, legend and caption, laid out."""
     # The title belongs to the legend: the layout would draw a legend over a "suptitle".
@@ -186,13 +203,7 @@ def finish(figure: Figure, title: str, cast: Cast, key: Key, caption: str, *note
     figure.legend(
         keys, list(cast.names.values()), loc="outside upper left", frameon=False, **options
     )
-    return _captioned(figure, " ".join([caption, cast.sentence(), *notes]))
-
-
-def _captioned(figure: Figure, text: str) -> Figure:
-    # The layout keeps room for a "supxlabel", not for a free text.
-    text = fitted(one_line(text), columns=int(figure.get_figwidth() * 16))
-    figure.supxlabel(text, x=0.01, ha="left", fontsize=8, color="#333333")
+    _add_caption(figure, " ".join([caption, cast.sentence(), *notes]))
     # Laid out once and for all: a second layout starts from the first and differs a little. And
     # without drawing, which would take as long again.
     engine = figure.get_layout_engine()
@@ -204,10 +215,17 @@ def _captioned(figure: Figure, text: str) -> Figure:
 
 def nothing(title: str, what: str, caption: str) -> Figure:
     """A figure of what is not there."""
-    figure = Figure(figsize=(7.5, 2.0), layout="constrained")
+    figure = Figure(figsize=(7.5, 2.0))
     figure.suptitle(title, x=0.01, ha="left", fontsize=12)
     figure.text(0.5, 0.5, f"nothing to show: {what} in these results", ha="center")
-    return _captioned(figure, caption)
+    _add_caption(figure, caption)
+    return figure
+
+
+def _add_caption(figure: Figure, text: str) -> None:
+    # The layout keeps room for a "supxlabel", not for a free text.
+    text = fitted(one_line(text), columns=int(figure.get_figwidth() * 16))
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=8, color="#333333")
 
 
 def shown(labels: Labels, name: object) -> str:

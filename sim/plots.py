@@ -16,11 +16,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
+from matplotlib.ticker import MaxNLocator
 
 from sim.labels import one_line
 from sim.metric_definitions import WORKING_DAYS
 from sim.plot_style import (
+    HALF_HOUR,
     SMALL,
     Cast,
     Labels,
@@ -35,6 +36,7 @@ from sim.plot_style import (
     nothing,
     num_replications,
     shown,
+    time_axis,
 )
 
 MAX_POOLS: Final = 8
@@ -43,8 +45,6 @@ MAX_CASE_TYPES: Final = 9
 MAX_ROWS: Final = 60
 STEPS: Final = (1, 2, 5, 10)
 """Between ticks, times a power of ten."""
-HALF_HOUR: Final = 1800
-"""Seconds."""
 POINTS: Final = "percentage points"
 """The unit of differences of shares, which are not shown relative to a mean."""
 
@@ -147,7 +147,7 @@ def half_hour_figure(
                 _curve(ax, _gapped(wide * scale), cast.styles[name])
             ax.set_ylim(0, max(top, ax.get_ylim()[1]))
             ax.set_ylabel("" if column else unit)
-            _time_axis(ax, half_hours, "time of day" * below)
+            time_axis(ax, half_hours, "time of day" * below)
         panels[2 * row, column].set_title(shown(labels, pool))
     note = (
         "Points: half-hours, at their middle; waiting of those who came then, own scale each panel."
@@ -181,7 +181,7 @@ def queue_length_figure(
             else:
                 _queue(ax, part.groupby("half_hour")[quantiles].mean(), style)
             ax.text(0.99, 0.97, cast.names[name], ha="right", va="top", transform=ax.transAxes)
-            _time_axis(ax, half_hours, "time of day" * (pool == pools[-1]))
+            time_axis(ax, half_hours, "time of day" * (pool == pools[-1]))
         row[0].set_ylim(0, max(1, row[0].get_ylim()[1] * 1.2))
         row[0].set(ylabel="queue length (cases)", title=shown(labels, pool))
     note = "Line: median of the working days; bands: 25 to 75 % and 10 to 90 % of them."
@@ -374,18 +374,6 @@ def _queue(ax: Axes, means: pd.DataFrame, style: Style) -> None:
 def _band(table: pd.DataFrame, what: str = "Bands") -> str:
     several = num_replications(table) > 1
     return f"{what}: smallest to largest replication." if several else "1 replication: no interval."
-
-
-def _time_axis(ax: Axes, half_hours: pd.DataFrame, name: str) -> None:
-    first = int(half_hours["half_hour"].min())
-    last = int(half_hours["half_hour"].max()) + HALF_HOUR
-    ax.set(xlim=(first, last), xlabel=name)
-    ax.xaxis.set_major_locator(MultipleLocator(HALF_HOUR * (4 if last - first < 43_200 else 8)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _clock(int(x))))
-
-
-def _clock(seconds: int) -> str:
-    return f"{seconds // 3600:02d}:{seconds % 3600 // 60:02d}"
 
 
 # Texts

@@ -249,10 +249,11 @@ def _published_report(experiment: Experiment, names: Sequence[str]) -> list[Rend
             for entry in mine:
                 figures = (row.mean, row.low, row.high, *([entry.published] if entry else ()))
                 number = _Number(METRICS[metric], experiment.replications, figures)
+                relation = _RELATIONS[entry.relation] if entry else ""
                 table.add_row(
                     text,
                     one_line(name),
-                    f"{_RELATIONS[entry.relation]}{number.text(entry.published)}" if entry else "-",
+                    relation + number.given(entry.published) if entry else "-",
                     number.text(row.mean),
                     number.signed(entry.distance) if entry else "",
                     METRICS[metric].unit + _bracketed(limits[name] or statistic(metric)),
@@ -366,6 +367,10 @@ class _Number:
 
     def text(self, value: float) -> str:
         return self._text(value, value)
+
+    def given(self, value: float) -> str:
+        """A number of a file: with the decimals that it has there."""
+        return f"{100 * value if self.metric.is_share else value:,.10g}"
 
     def signed(self, value: float) -> str:
         text = self.text(value)

@@ -21,6 +21,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from sim.durations import Clock, parse_time_of_day
 from sim.fields import (
     SESSIONS_SCHEMA,
+    WEEKDAYS,
     Date,
     DateOrWorkingDays,
     DurationText,
@@ -124,7 +125,7 @@ class Profile(Model):
     half_hours: dict[str, NonNegative]
     """Relative weight of each half-hour, by its beginning: {"08:30": 0.8, "09:00": 1.4}."""
     weekdays: dict[Weekday, NonNegative] = {}
-    """Relative weight of the days of the week, 1 on average; a day not named has weight 1."""
+    """Relative weight of the days of the week; a day not named has weight 1."""
     every_day: bool = False
     """Also on days that are no working days (online filing at the weekend)."""
 
@@ -143,7 +144,7 @@ class Profile(Model):
             begun[begins] = text
         if not self.half_hours or sum(self.half_hours.values()) <= 0:
             raise ValueError("half_hours: at least one weight must be above 0")
-        if self.weekdays and sum(self.weekdays.values()) <= 0:
+        if sum(self.weekdays.get(day, 1.0) for day in WEEKDAYS) <= 0:
             raise ValueError("weekdays: at least one weight must be above 0")
         return self
 

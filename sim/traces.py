@@ -145,10 +145,24 @@ class Trace:
         return self._of_itineraries([it.num_predecessors for it in self.workload.itineraries])[0]
 
     @cached_property
-    def begins_trip(self) -> BoolArray:
-        """For each step."""
-        of_step = self._of_itineraries([it.begins_trip for it in self.workload.itineraries])[0]
-        return of_step.astype(np.bool_)
+    def must_come(self) -> BoolArray:
+        """For each step, whether the person is not in the hall when it can begin.
+
+        They are there if they came in for this trip, or were done with a step of it, that day.
+        """
+        workload, log = self.workload, self.log
+        trip_place, _ = self._of_itineraries([it.trip_place for it in workload.itineraries])
+        trip = np.where(trip_place >= 0, workload.first_step[workload.step_case] + trip_place, NONE)
+        seen = log.of_kind(Kind.COME_IN, Kind.COMPLETE)
+        seen = seen[trip[self.step[seen]] != NONE]
+        span = self.plan.end_at + 1
+        seen_at = np.sort(trip[self.step[seen]] * span + log.at[seen])
+        ready_at = np.minimum(self.ready_at, self.plan.end_at)
+        last = np.searchsorted(seen_at, trip * span + ready_at, side="right") - 1
+        last_at = np.append(seen_at, -1)[last]
+        is_there = last_at >= trip * span + ready_at // DAY * DAY
+        must_come: BoolArray = (trip != NONE) & ~(is_there & (trip != np.arange(len(trip))))
+        return must_come
 
     @cached_property
     def ready_at(self) -> IntArray:
@@ -253,13 +267,13 @@ def expected_next(trace: Trace) -> IntArray:
     """
     chain = trace.chain
     is_ready, starts = chain.kind == READY, chain.kind == Kind.START
-    begins_trip = trace.begins_trip[chain.step]
+    must_come = trace.must_come[chain.step]
     unserved = (chain.kind == Kind.RENEGE) | (chain.kind == Kind.TURN_AWAY)
     comes_back = unserved & (trace.of_activity("is_lost_if_not_served")[chain.step] == 0)
     # Who has just arrived in the hall is there; who is called has to come.
-    is_there = is_ready & begins_trip & (trace.num_predecessors[chain.step] == 0)
-    is_called = is_ready & begins_trip & ~is_there
-    goes_on = (chain.kind == Kind.COME_IN) | (is_ready & ~begins_trip)
+    is_there = is_ready & must_come & (trace.num_predecessors[chain.step] == 0)
+    is_called = is_ready & must_come & ~is_there
+    goes_on = (chain.kind == Kind.COME_IN) | (is_ready & ~must_come)
 
     expected = np.where(is_there, chain.at, NEVER)
     _expect_people(trace, comes_back | is_called, expected)

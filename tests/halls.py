@@ -595,13 +595,22 @@ def random_halls(draw: st.DrawFn) -> Data:
 
 def _random_case_type(draw: st.DrawFn, pools: list[str]) -> Data:
     activities: dict[str, Data] = {}
+    before: dict[str, set[str]] = {}
     for name in "vwxyz"[: draw(st.integers(1, 5))]:
         earlier = list(activities)
         activity: Data = {}
         if earlier:
             activity["after"] = draw(st.lists(st.sampled_from(earlier), unique=True, max_size=2))
-        if draw(st.booleans()):
-            activity["trip"] = draw(st.sampled_from(["visit", "fetch"]))
+        after = activity.get("after", [])
+        before[name] = set(after).union(*(before[a] for a in after))
+        # One person cannot be at two windows: activities of one trip come one after the other.
+        trips = [
+            trip
+            for trip in ("visit", "fetch")
+            if {a for a in earlier if activities[a].get("trip") == trip} <= before[name]
+        ]
+        if trips and draw(st.booleans()):
+            activity["trip"] = draw(st.sampled_from(trips))
         if draw(st.integers(0, 3)) == 0:
             activity["gate"] = draw(_GATES)
         if draw(st.integers(0, 3)):

@@ -553,6 +553,17 @@ def test_activities_with_one_trip_label_share_a_visit():
     assert result.cases.visits.tolist() == [1]
 
 
+def test_a_trip_ends_with_the_day():
+    """Who has gone home in between comes in once more, in one of the next half-days."""
+    data = two_steps({"after": "file", **visit()})
+    activities = data["case_types"]["case"]["activities"]
+    activities["file"] = {"after": "first", "delay": "1 working day"}
+    result = run(data)
+    (came,) = [at for at, kind, _, name in result.rows() if (kind, name) == ("COME_IN", "second")]
+    assert "+1 14:00" <= came < "+1 17:00"
+    assert result.cases.visits.tolist() == [2]
+
+
 def test_a_trip_has_hours_of_its_own():
     """People come when the trip's hours are open, here on the next morning."""
     data = two_steps(
@@ -665,6 +676,17 @@ def test_signing_days_that_fall_on_a_holiday_move_to_the_next_working_day():
         days=6,
     )
     assert result.times("COMPLETE") == ["+1 16:30", "+2 16:30", "+5 16:30"]
+
+
+def test_a_signing_day_before_the_horizon_may_move_into_it():
+    """Wednesday 1 January 2020 is off, so its signature is on Thursday, the first simulated day."""
+    result = gated(
+        {"weekdays": ["wed"], "at": "16:30"},
+        ["+1 10:00"],
+        calendar="china",
+        horizon={"from": "2020-01-02", "to": "6 working days"},
+    )
+    assert result.times("COMPLETE") == ["16:30"]
 
 
 def test_signing_days_in_the_spring_festival():

@@ -149,8 +149,8 @@ def test_parallel_work_in_a_loop_is_parallel_again():
     ]
 
 
-def test_what_follows_from_inside_a_loop_follows_its_last_pass():
-    """A copy of the check is made of the last check, when the loop is over."""
+def test_what_follows_from_inside_a_loop_waits_until_the_loop_is_left():
+    """A copy of the last check is made when it is decided that nothing is checked once more."""
     graph = Graph({"a": [], "check": ["a"], "copy": ["check"], "decide": ["check"]},
                   again={"decide": ["check"]})  # fmt: skip
     assert graph.steps({"decide": "yn"}) == [
@@ -159,7 +159,7 @@ def test_what_follows_from_inside_a_loop_follows_its_last_pass():
         ("decide", 1, [1]),
         ("check", 2, [2]),
         ("decide", 2, [3]),
-        ("copy", 1, [3]),
+        ("copy", 1, [3, 4]),
     ]
 
 
@@ -232,13 +232,13 @@ def test_a_trip_is_begun_once_and_again_in_each_pass():
     )
     it = graph.itinerary({"b": "yn"})
     assert ["abcd"[n] for n in it.activity] == list("ababcd")
-    assert it.begins_trip == (True, False, True, False, False, True)
+    assert it.trip_place == (0, 0, 2, 2, 2, 5)
 
 
 def test_a_trip_begins_with_its_first_activity_that_is_lived_through():
     """If that is left out, with the next one."""
     graph = Graph(ROW, trips=dict.fromkeys("abc", 0))
-    assert graph.itinerary(without="a").begins_trip == (True, False)
+    assert graph.itinerary(without="a").trip_place == (0, 0)
 
 
 def test_the_same_case_has_the_same_itinerary_object():

@@ -255,7 +255,7 @@ def test_a_pool_that_one_scenario_does_not_have_is_said_to_be_missing():
         [text.get_text() for text in ax.texts if text.get_text() == "not in this scenario"]
         for ax in figure.axes
     ]
-    assert missing == [[], ["not in this scenario"], [], []]
+    assert missing == [[], [], [], ["not in this scenario"]]
 
 
 def test_half_hours_show_the_eight_pools_that_wait_longest():

@@ -40,7 +40,7 @@ def scenario(servers: int) -> Scenario:
         },
         {"windows": pool(servers, label={"en": "Windows", "zh": "窗口"})},
         open=["09:00-11:00"],
-        promises={"time": {"case_types": "case", "within": "1 working day"}},
+        promises={"time": {"case_types": "case", "within": "15 min"}},
         published={
             "wait": {
                 "label": FORMULA,
@@ -364,7 +364,7 @@ def test_row_labels_of_the_figure_of_differences(experiment: Experiment) -> None
     """Shares in points, labels in the place of ids, only what leads a report and differs."""
     shown, num_same = figures.headline_differences(experiment)
     assert "waiting time, mean: Windows\n窗口" in list(shown["label"])
-    assert "on time share (1 working day): time" in list(shown["label"])
+    assert "on time share (15 min): time" in list(shown["label"])
     share = shown[shown["metric"] == "utilisation"].iloc[0]
     assert share["unit"] == "percentage points"
     assert -50 < share["difference"] < -1
@@ -372,6 +372,15 @@ def test_row_labels_of_the_figure_of_differences(experiment: Experiment) -> None
     assert "visits_mean" not in set(shown["metric"])
     assert num_same >= 2
     assert "visits_mean" in set(experiment.headline_differences()["metric"])
+
+
+def test_a_difference_that_is_0_for_one_scenario_only_is_shown(experiment: Experiment) -> None:
+    """The second differs from the first in nothing, the third does."""
+    found = run({"old": scenario(1), "same": scenario(1), "new": scenario(2)}, 2)
+    shown, num_same = figures.headline_differences(found)
+    of_pool = shown[shown["metric"] == "utilisation"]
+    assert list(of_pool["scenario"]) == ["same", "new"]
+    assert num_same == figures.headline_differences(experiment)[1]
 
 
 def test_only_case_types_with_a_promise_lead_the_differences() -> None:

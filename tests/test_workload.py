@@ -296,6 +296,21 @@ def test_arrivals_match_their_rates_by_half_hour_and_weekday():
     assert len(plan.days.dates) == num_days
 
 
+@pytest.mark.parametrize("closed", [{}, {"sat": 0, "sun": 0}, {"sat": 3}])
+def test_a_rate_is_the_mean_over_usual_working_days(closed: dict[str, float]):
+    """Weights of days on which nobody works change nothing; exact, since nothing is drawn."""
+    weekdays = {"mon": 1.5, "tue": 0.5, **closed}
+    data = one_pool(
+        {"per_working_day": 100, "profile": "day"},
+        "1 min",
+        calendar="weekdays",
+        days=50,
+        profiles={"day": {"half_hours": {"09:00": 1}, "weekdays": weekdays}},
+    )
+    (rate,) = plan_of(data).case_types[0].arrivals.rates
+    assert rate.total == pytest.approx(100 * 50)
+
+
 def _chi_square(counted: np.ndarray, expected: np.ndarray) -> float:
     """The chance of counts at least as far from independent Poisson counts as these."""
     return float(stats.chi2.sf(((counted - expected) ** 2 / expected).sum(), len(counted)))

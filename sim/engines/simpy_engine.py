@@ -30,7 +30,7 @@ from sim.durations import Clock
 from sim.event_log import EventLog, Kind, make_log
 from sim.itinerary import Itinerary
 from sim.plan import CELLS, NONE, STRIDE, Plan, PlannedActivity, PlannedPool, PlannedShift
-from sim.timeline import NEVER, add_open_time, add_working_days, come_in_at, pass_gate
+from sim.timeline import DAY, NEVER, add_open_time, add_working_days, come_in_at, pass_gate
 from sim.workload import Workload
 
 AFTER_ALL: Final = EventPriority(2)
@@ -85,7 +85,16 @@ class Process:
 class Case:
     """Somebody's business in the hall."""
 
-    __slots__ = ("first_step", "is_lost", "itinerary", "joins", "number", "priority", "steps_left")
+    __slots__ = (
+        "day_in_hall",
+        "first_step",
+        "is_lost",
+        "itinerary",
+        "joins",
+        "number",
+        "priority",
+        "steps_left",
+    )
 
     def __init__(self, number: int, priority: int, itinerary: Itinerary, first_step: int) -> None:
         self.number = number
@@ -94,6 +103,8 @@ class Case:
         self.first_step = first_step
         self.steps_left = itinerary.num_steps
         self.joins: dict[int, int] = {}
+        self.day_in_hall: dict[int, int] = {}
+        """For each trip the day on which the person was last seen."""
         self.is_lost = False
 
     def is_ready(self, place: int) -> bool:
@@ -280,15 +291,17 @@ class Hall:
         while True:
             step = case.first_step + place
             activity = activities[self.step_activity[step]]
+            trip = itinerary.trip_place[place]
             attempts = 0
             while True:
-                if attempts or itinerary.begins_trip[place]:
-                    # Who has just arrived in the hall is there; who is called has to come.
+                if trip != NONE and (attempts or case.day_in_hall.get(trip) != self.now // DAY):
+                    # Who has just arrived is there; who is called or has gone home has to come.
                     if attempts or itinerary.num_predecessors[place]:
                         yield self.until(self.comes_at(activity.trip, step, attempts))
                     if case.is_lost:
                         return
                     self.write((self.now, self.round, COME_IN, number, place, NONE))
+                    case.day_in_hall[trip] = self.now // DAY
                 if activity.gate != NONE:
                     gate = self.plan.gates[activity.gate]
                     passes_at = pass_gate(gate.latest, gate.release, self.now)
@@ -310,6 +323,8 @@ class Hall:
                     self.touched += ticket.shift.queues
                     break
                 attempts += 1
+            if trip != NONE:
+                case.day_in_hall[trip] = self.now // DAY
             case.steps_left -= 1
             if case.is_lost:
                 return
