@@ -69,7 +69,7 @@ def _compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., An
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
-            compiled: Callable[..., Any] = njit(cache=True, nogil=True, **options)(function)
+            compiled: Callable[..., Any] = njit(cache=True, nogil=True, no_cpython_wrapper=function.__name__ != "_run", no_cfunc_wrapper=True, **options)(function)
         except RuntimeError:  # a read-only install and no home folder
             compiled = njit(nogil=True, **options)(function)
         return compiled
