@@ -158,8 +158,8 @@ def published_table(
     metrics    scenario, replication, metric, subject, unit, value.
 
     distance  simulated minus published, in the metric's unit.
-    verdict   `met`, `within tolerance`, `missed by ...`, or `no value`; that of the mean, however
-              wide its interval.
+    verdict   `met`, `within tolerance`, `missed by ...`, or `no value` (in some replications); that
+              of the mean, however wide its interval.
     source    what the scenario file says about where the figure is from.
     """
     import pandas as pd
@@ -170,20 +170,21 @@ def published_table(
         for figure in loaded.scenario.published.values()
     }
     simulated = {
-        key: estimate(values.to_numpy(), confidence)
+        key: (estimate(values.to_numpy(), confidence), len(values))
         for key, values in metrics.groupby(["scenario", "metric", "subject"], sort=False)["value"]
         if key in wanted
     }
     rows = []
     for name, loaded in scenarios.items():
         for figure_id, figure in loaded.scenario.published.items():
-            found = simulated.get((name, figure.metric, figure.subject)) or estimate([])
-            rows.append((name, figure_id, *_published_row(loaded, figure_id, figure, found)))
+            key = (name, figure.metric, figure.subject)
+            found = simulated.get(key) or (estimate([]), 0)
+            rows.append((name, figure_id, *_published_row(loaded, figure_id, figure, *found)))
     return pd.DataFrame(rows, columns=PUBLISHED)
 
 
 def _published_row(
-    loaded: Loaded, figure_id: str, figure: Published, found: Estimate
+    loaded: Loaded, figure_id: str, figure: Published, found: Estimate, replications: int
 ) -> Iterator[object]:
     relation = next(r for r in ("equals", "at_least", "at_most") if getattr(figure, r) is not None)
     published: float = getattr(figure, relation)
@@ -193,7 +194,12 @@ def _published_row(
     yield figure.tolerance
     yield from (found.mean, found.low, found.high, found.num_replications)
     yield found.mean - published
-    yield verdict(found.mean, relation, published, figure.tolerance, unit_of(figure.metric))
+    missing = replications - found.num_replications
+    if missing and found.num_replications:
+        # A time without a value was not reached within the horizon: it is no small one.
+        yield f"no value in {missing} of {replications} replications"
+    else:
+        yield verdict(found.mean, relation, published, figure.tolerance, unit_of(figure.metric))
     yield (node.source if node is not None else None) or ""
 
 

@@ -57,20 +57,27 @@ class Metric:
         return self.unit == SHARE
 
 
-_COUNTED = "counted working days, the day on which the clock starts being day 0"
-_ELAPSED = "elapsed time, nights and days off included"
-_OPEN = "working time, only open hours counted"
-_WAITING = "waiting time, from joining the queue to the start of service, nights included"
+_COUNTED = "counted in working days; the day on which the clock starts is day 0"
+_ELAPSED = "elapsed, nights and days off included"
+_OPEN = "in working time: only open hours count"
+_WAITING = "from joining the queue to the start of service, nights included"
 
 
 def _times(prefix: str, unit: str, what: str) -> tuple[Metric, ...]:
     subjects: tuple[Subject, ...] = ("promise",)
     lead = prefix == "working_days"
     return (
-        Metric(f"{prefix}_mean", unit, f"Mean {what}", subjects),
-        Metric(f"{prefix}_median", unit, f"{what} that half of the cases keep", subjects, lead),
-        Metric(f"{prefix}_p90", unit, f"{what} that 90 % of the cases keep", subjects, lead),
-        Metric(f"{prefix}_p95", unit, f"{what} that 95 % of the cases keep", subjects),
+        Metric(f"{prefix}_mean", unit, f"Mean time between the milestones, {what}", subjects),
+        *(
+            Metric(
+                f"{prefix}_{statistic}",
+                unit,
+                f"Time within which {share} of the cases are done, {what}",
+                subjects,
+                is_headline=lead and statistic != "p95",
+            )
+            for statistic, share in (("median", "half"), ("p90", "90 %"), ("p95", "95 %"))
+        ),
     )
 
 
@@ -96,8 +103,13 @@ METRICS: Final[dict[str, Metric]] = {
             "Share of cases whose clock runs at the end of the horizon",
             ("promise",),
         ),
-        Metric("waiting_time_mean", "min", f"Mean {_WAITING}", _WAITS, True),
-        Metric("waiting_time_p90", "min", f"{_WAITING} that 90 % do not exceed", _WAITS),
+        Metric("waiting_time_mean", "min", f"Mean waiting time, {_WAITING}", _WAITS, True),
+        Metric(
+            "waiting_time_p90",
+            "min",
+            f"Time that 90 % of services are waited for at most: {_WAITING}",
+            _WAITS,
+        ),
         *(
             Metric(
                 f"waiting_over_{minutes}_min",
@@ -115,7 +127,10 @@ METRICS: Final[dict[str, Metric]] = {
             True,
         ),
         Metric(
-            "queue_length_mean", "cases", "Mean number waiting, while the pool is open", ("pool",)
+            "queue_length_mean",
+            "cases",
+            "Mean number waiting, over the half-hours in which the pool is open",
+            ("pool",),
         ),
         Metric("queue_length_max", "cases", "Largest number waiting", ("pool",)),
         Metric(

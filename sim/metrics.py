@@ -102,26 +102,42 @@ class _Measuring:
         return table
 
     def clock_times(self, promise: Promise) -> tuple[IntArray, IntArray]:
-        """When the clock of a promise starts and stops (or NEVER), for each case or batch."""
+        """When the clock of a promise starts and stops (or NEVER), for each case or batch.
+
+        Only cases whose itinerary passes both milestones have business with the promise. Who is
+        lost has no time, and a batch that has lost somebody is never done.
+        """
         names = list(self.plan.scenario.case_types)
         of_type = np.isin(self.workload.case_type, [names.index(n) for n in promise.case_types])
-        chosen = np.flatnonzero(of_type & self.is_measured & ~self.cases.is_lost)
-        from_at = self.milestone(promise.from_)[chosen]
-        to_at = self.milestone(promise.to)[chosen]
-        if promise.per == "batch":
-            batches = self.workload.batch[chosen] * len(names) + self.workload.case_type[chosen]
-            _, batch = np.unique(batches, return_inverse=True)
-            first = np.full(batch.max(initial=-1) + 1, NEVER, dtype=np.int64)
-            last = np.zeros(len(first), dtype=np.int64)
-            np.minimum.at(first, batch, from_at)
-            np.maximum.at(last, batch, to_at)
-            from_at, to_at = first, last
-        else:
-            # Who has left without passing the milestone had no business there.
-            passes = (to_at != NEVER) | ~self.cases.is_finished[chosen]
-            from_at, to_at = from_at[passes], to_at[passes]
+        concerned = of_type & self.is_measured
+        concerned &= self.has_milestone(promise.from_) & self.has_milestone(promise.to)
+        unit = self.batches() if promise.per == "batch" else np.arange(len(concerned))
+        concerned &= ~np.isin(unit, unit[concerned & self.cases.is_lost])
+        chosen = np.flatnonzero(concerned)
+        _, group = np.unique(unit[chosen], return_inverse=True)
+        from_at = np.full(group.max(initial=-1) + 1, NEVER, dtype=np.int64)
+        to_at = np.zeros(len(from_at), dtype=np.int64)
+        np.minimum.at(from_at, group, self.milestone(promise.from_)[chosen])
+        np.maximum.at(to_at, group, self.milestone(promise.to)[chosen])
         has_begun = from_at != NEVER
         return from_at[has_begun], to_at[has_begun]
+
+    def batches(self) -> IntArray:
+        """For each case a number that those who came with it share."""
+        workload = self.workload
+        alone = np.arange(workload.num_cases)
+        batch = len(alone) + workload.batch * len(self.plan.case_types) + workload.case_type
+        return np.where(workload.batch == NONE, alone, batch)
+
+    def has_milestone(self, name: str) -> BoolArray:
+        """Whether each case will pass a milestone, if nothing keeps it."""
+        if name in (ARRIVED, DEPARTED):
+            return np.ones(self.workload.num_cases, dtype=bool)
+        wanted = self.plan.milestones.index(name)
+        marks = np.array([activity.milestone == wanted for activity in self.plan.activities])
+        result = np.zeros(self.workload.num_cases, dtype=bool)
+        result[self.workload.step_case[marks[self.workload.step_activity]]] = True
+        return result
 
     def milestone(self, name: str) -> IntArray:
         if name == ARRIVED:

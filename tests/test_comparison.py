@@ -176,3 +176,5 @@ published:
     assert wait["source"] == "stated by the yearbook, table 4"
     assert (busy["label"], busy["unit"], busy["published"]) == ("busy", "share", 0.9)
     assert (busy["verdict"], busy["source"]) == ("no value", "")
+    wait, _ = published_table(scenarios, metrics({"hall": [2, NAN, 2]})).to_dict("records")
+    assert wait["verdict"] == "no value in 1 of 3 replications"

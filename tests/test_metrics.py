@@ -489,6 +489,41 @@ def test_a_promise_of_a_batch_lasts_from_its_first_beginning_to_its_last_end() -
     assert values(data, "case")["arrivals"] == 6
 
 
+def test_cases_without_a_batch_are_batches_of_one() -> None:
+    data = one_pool(["09:00", "10:00"], "20 min", promises=promised("30 min", per="batch"))
+    found = values(data, "time")
+    assert found["on_time_share"] == 1
+    assert found["elapsed_hours_mean"] == pytest.approx(1 / 3)
+
+
+def test_a_batch_that_loses_somebody_is_never_done() -> None:
+    """One is served and one finds no room: nobody can say that the two were done in time."""
+    data = one_pool(
+        {"every": "1 working day", "at": "10:00", "batch": 2},
+        "20 min",
+        rules={"room": 0},
+        activity={"if_not_served": "lost"},
+        promises=promised("60 min", per="batch"),
+    )
+    assert values(data, "case")["lost"] == 1
+    assert np.isnan(values(data, "time")["on_time_share"])
+
+
+def test_only_cases_that_pass_the_milestone_have_business_with_a_promise() -> None:
+    """One window, an hour each, four until the end: those of kind y never pass `marked`."""
+    data = one_pool(
+        {"recorded": {"arrived_at": ["2020-01-01 20:00"] * 6, "kind": list("xyxyxy")}},
+        "1 h",
+        promises=promised(to="marked"),
+    )
+    case = data["case_types"]["case"]
+    case["attributes"] = {"kind": {"x": "50 %", "y": "50 %"}}
+    case["activities"]["mark"] = {"after": "serve", "when": {"kind": "x"}, "milestone": "marked"}
+    found = values(data, "time")
+    assert found["unfinished_share"] == pytest.approx(1 / 3)
+    assert found["elapsed_hours_median"] == 3
+
+
 def test_lost_cases_have_no_times() -> None:
     data = one_pool(
         ["09:00", "09:10"],
