@@ -37,6 +37,12 @@ class HallTables(NamedTuple):
     """A plan as arrays."""
 
     end_at: int
+    num_queues: int
+    num_levels: int
+    num_changes: int
+    num_days: int
+    num_working_days: int
+    num_hours: int
     # activities
     queue: IntArray
     gate: IntArray
@@ -55,7 +61,7 @@ class HallTables(NamedTuple):
     """Rows of `offsets`."""
     offsets: IntArray
     skipped: IntArray
-    """(num_trips, CELLS)"""
+    """CELLS entries for each row, and for each trip."""
     # working hours and working days
     hours_starts: IntArray
     hours_ends: IntArray
@@ -96,6 +102,8 @@ class WorkTables(NamedTuple):
 
     step_bits: int
     """Bits of a calendar entry below its instant."""
+    num_cases: int
+    num_steps: int
     # cases
     arrived_at: IntArray
     first_step: IntArray
@@ -124,7 +132,6 @@ def hall_tables(plan: Plan) -> HallTables:
     trips, activities, shifts = plan.trips, plan.activities, plan.shifts
     priorities = {p for case_type in plan.case_types for p in case_type.priorities}
     levels = sorted(priorities | {a.priority for a in activities if a.priority is not None})
-    cells = trips[0].skipped.shape[-1] if trips else 1
     shapes_begin = np.cumsum([0, *(len(trip.offsets) for trip in trips)])
     shapes = [t.shape_of_session + n for t, n in zip(trips, shapes_begin, strict=False)]
     queues = range(len(plan.queues))
@@ -135,6 +142,12 @@ def hall_tables(plan: Plan) -> HallTables:
     hours = plan.working_hours
     return HallTables(
         end_at=plan.end_at,
+        num_queues=len(plan.queues),
+        num_levels=len(levels),
+        num_changes=len(change_at),
+        num_days=len(plan.days.mask),
+        num_working_days=len(plan.days.dates),
+        num_hours=len(plan.working_hours.starts),
         queue=_column([a.queue for a in activities]),
         gate=_column([a.gate for a in activities]),
         trip=_column([a.trip for a in activities]),
@@ -149,8 +162,8 @@ def hall_tables(plan: Plan) -> HallTables:
         trip_begin=_begins(len(trip.starts) for trip in trips),
         trip_starts=_joined([trip.starts for trip in trips]),
         shape_of_session=_joined(shapes),
-        offsets=_table([trip.offsets for trip in trips], cells),
-        skipped=_table([trip.skipped[None] for trip in trips], cells),
+        offsets=_joined([trip.offsets.ravel() for trip in trips]),
+        skipped=_joined([trip.skipped for trip in trips]),
         hours_starts=_column(hours.starts),
         hours_ends=_column(hours.ends),
         hours_before=_column(hours.open_before),
@@ -200,6 +213,8 @@ def work_tables(plan: Plan, workload: Workload) -> WorkTables:
     begins = _begins(itinerary.num_steps for itinerary in itineraries)
     return WorkTables(
         step_bits=step_bits,
+        num_cases=workload.num_cases,
+        num_steps=workload.num_steps,
         arrived_at=_column(workload.arrived_at),
         first_step=_column(workload.first_step),
         case_level=_column(np.searchsorted(hall_tables(plan).levels, workload.priority)),
@@ -239,10 +254,6 @@ def _column(values: npt.ArrayLike) -> IntArray:
 
 def _joined(arrays: Sequence[IntArray]) -> IntArray:
     return _column(np.concatenate(arrays) if arrays else [])
-
-
-def _table(arrays: Sequence[np.ndarray], width: int) -> IntArray:
-    return _column(np.concatenate(arrays) if arrays else np.zeros((0, width), np.int64))
 
 
 def _begins(lengths: Iterable[int]) -> IntArray:
