@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from sim.engines.simpy_engine import simulate
     from sim.errors import HallError, ScenarioError
     from sim.experiment import Experiment, load_all, run
+    from sim.figures import experiment_figures
     from sim.frames import case_frame, event_frame
     from sim.laws import check_laws
-    from sim.loading import load, load_document, resolved_yaml, scenario_from
+    from sim.loading import load, load_document, provenance, resolved_yaml, scenario_from
     from sim.metric_definitions import METRICS
     from sim.metrics import measure
     from sim.output_analysis import estimate
@@ -44,10 +45,12 @@ __all__ = [
     "draw_workload",
     "estimate",
     "event_frame",
+    "experiment_figures",
     "load",
     "load_all",
     "load_document",
     "measure",
+    "provenance",
     "read_results",
     "resolved_yaml",
     "run",
@@ -68,10 +71,12 @@ _MODULES = {
     "draw_workload": "workload",
     "estimate": "output_analysis",
     "event_frame": "frames",
+    "experiment_figures": "figures",
     "load": "loading",
     "load_all": "experiment",
     "load_document": "loading",
     "measure": "metrics",
+    "provenance": "loading",
     "read_results": "results",
     "resolved_yaml": "loading",
     "run": "experiment",

@@ -1,8 +1,66 @@
-"""`python -m sim` is `hall`."""
+"""The entry point of `hall` and of `python -m sim`: signals first, everything else later.
 
+Nothing but the standard library is imported before signals are handled, so that Ctrl-C never shows
+a traceback. A signal becomes KeyboardInterrupt: what is being written is put away on the way out.
+"""
+
+from __future__ import annotations
+
+import signal
 import sys
+import threading
+import time
+from typing import Final
 
-from sim.cli import main
+SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP")
+PAUSE: Final = 2.0
+"""Seconds in which further signals do not disturb the putting away."""
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal has arrived.
+
+    A class of its own: Python ends itself by SIGINT if KeyboardInterrupt leaves an `exec`, such as
+    that of a dataclass, even if it is caught further up.
+    """
+
+
+def main() -> int:
+    """Run the command of the command line; gives its exit code, 128 + the signal that ended it."""
+    arrived: list[tuple[int, float]] = []
+
+    def stop(number: int, _: object) -> None:
+        if not arrived or time.monotonic() - arrived[-1][1] > PAUSE:
+            arrived.append((number, time.monotonic()))
+            raise Stopped
+
+    def unraisable(lost: sys.UnraisableHookArgs) -> None:
+        # Where Python cannot raise, as in a weak reference's callback, the signal comes once more.
+        if isinstance(lost.exc_value, KeyboardInterrupt):
+            number = arrived.pop()[0] if arrived else signal.SIGINT
+            threading.Timer(0.01, signal.raise_signal, (number,)).start()
+        else:
+            sys.__unraisablehook__(lost)
+
+    sys.unraisablehook = unraisable
+    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    # What is ignored stays so: `nohup hall ...`.
+    numbers = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+    try:
+        for number in numbers:
+            signal.signal(number, stop)
+        from sim.cli import main as command
+
+        code = command()
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
+        if sys.stderr is not None:
+            print("interrupted", file=sys.stderr)
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
+    return 128 + arrived[0][0] if arrived else code
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -7,6 +7,7 @@ needs is imported when it runs, so that help and checks are there at once.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -23,17 +24,17 @@ if TYPE_CHECKING:
     from sim.experiment import Experiment
     from sim.loading import Loaded
 
-USAGE, INTERRUPTED, CLOSED_PIPE, BUG = 2, 130, 141, 1
+USAGE, NOT_WRITTEN, INTERRUPTED, CLOSED_PIPE, BUG = 2, 5, 130, 141, 1
 _CLICK_ERROR: Final = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 """What typer raises for a wrong option; where it lives depends on the version of typer."""
 
 _EXIT_CODES: Final = """\
 Exit codes:
     0  done
-    1  a bug in hall, or a law of the simulation broken (--check)
+    1  a bug in hall, a law of the simulation broken (--check), or too little memory
     2  a wrong option or scenario; every problem in a line of its own
-    5  a results folder that cannot be written or read
-  130  interrupted
+    5  a results folder that cannot be written or read, an output that takes no more
+  130  interrupted (143: ended by kill)
   141  the output was closed (hall ... | head)
 
 HALL_DEBUG=1 shows tracebacks, NO_COLOR=1 turns colours off."""
@@ -87,10 +88,23 @@ def hall(
     """
 
 
+def _are_files(value: Path | list[Path]) -> Path | list[Path]:
+    """Scenarios stand in files: they name others that lie beside them."""
+    for path in value if isinstance(value, list) else [value]:
+        if (str(path) == "-" and not path.exists()) or _PIPE.fullmatch(str(path)):
+            raise typer.BadParameter(f"{path}: a scenario is a file; write it to one first")
+    return value
+
+
+_PIPE: Final = re.compile(r"/dev/(stdin|fd/\d+)|/proc/self/fd/\d+")
 Files = Annotated[
-    list[Path], typer.Argument(metavar="FILE", help="Scenario files.", show_default=False)
+    list[Path],
+    typer.Argument(metavar="FILE", help="Scenario files.", show_default=False, callback=_are_files),
 ]
-File = Annotated[Path, typer.Argument(metavar="FILE", help="Scenario file.", show_default=False)]
+File = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", help="Scenario file.", show_default=False, callback=_are_files),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
@@ -129,7 +143,7 @@ Check = Annotated[
 @app.command(
     epilog=_examples(
         "hall check scenarios/tutorial.yaml",
-        "hall check scenarios/*.yaml",
+        "hall check scenarios/lanzhou-2015.yaml scenarios/lanzhou-2020.yaml",
     )
 )
 def check(files: Files, settings: Settings = None) -> None:
@@ -173,7 +187,7 @@ def show(file: File, settings: Settings = None) -> None:
 @app.command(
     short_help="Print the JSON Schema of scenario files.",
     epilog=_examples(
-        "hall schema > scenarios/scenario.schema.json",
+        "hall schema > scenarios/schema.json",
     ),
 )
 def schema() -> None:
@@ -342,7 +356,7 @@ def _say_problems(error: ScenarioError) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit code."""
-    terminal.speak_utf8()
+    terminal.prepare()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _invoke(arguments)
@@ -351,17 +365,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             terminal.say("interrupted")
         return code
     except BrokenPipeError:
-        terminal.close_pipe()
+        terminal.close_output()
         return CLOSED_PIPE
     except SystemExit as error:
         # Help is printed by typer, which ends the program when the pipe is closed.
         if isinstance(error.__context__, BrokenPipeError):
-            terminal.close_pipe()
+            terminal.close_output()
             return CLOSED_PIPE
         raise
     except (KeyboardInterrupt, typer.Abort):
         terminal.say("interrupted")
         return INTERRUPTED
+    except OSError as error:
+        if error.filename is not None:
+            return _failed(error)
+        # Files have names: this is the output.
+        terminal.close_output()
+        terminal.say(f"hall: the output cannot be written: {error.strerror or error}")
+        return NOT_WRITTEN
     except Exception as error:
         return _failed(error)
 
@@ -388,6 +409,10 @@ def _failed(error: Exception) -> int:
         for line in str(error).splitlines():
             terminal.say(line)
         return error.exit_code
+    if isinstance(error, MemoryError):
+        reason = str(error) or "a shorter horizon or fewer cases need less"
+        terminal.say(f"hall: needs more memory than there is: {reason}")
+        return BUG
     advice = "" if os.environ.get("HALL_DEBUG") else "; HALL_DEBUG=1 shows where"
     terminal.say(f"hall: unexpected {type(error).__name__}: {error}{advice}")
     return BUG

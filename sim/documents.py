@@ -1,11 +1,12 @@
-"""YAML text to and from a tree in which every value knows where it stands.
+"""From YAML text to a tree in which every value knows where it stands.
 
-Holds reading (a safe subset of YAML), `--set` options, and writing. Leaves to others what a tree
-is and how trees are merged, what the keys mean, and which file extends which.
+Holds reading (a safe subset of YAML) and `--set` options. Leaves writing to `resolved`, and to
+others what a tree is and how trees are merged, what the keys mean, and which file extends which.
 
 Conventions: lines and columns count from 1. Text is Unicode NFC, so that a name is the same name
 whichever keyboard wrote it. The key `source` is no entry: it says where the numbers of its map and
-of everything below it are from; the nearest statement above a value, in the same file, counts.
+of everything below it are from; the nearest statement above a value, in the same file, counts. It
+may say so key by key: `source: {servers: stated by the hall, room: assumed}`.
 Nodes are never changed; functions return new ones.
 """
 
@@ -36,6 +37,7 @@ from sim.tree import (
     ScalarValue,
     dotted,
     shown,
+    suggest,
 )
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -44,6 +46,8 @@ MAX_NODES = 200_000
 
 SOURCE_KEY = "source"
 SOURCE_WORDS = ("stated", "derived", "calibrated", "assumed")
+SETTING = "--set "
+"""The mark of a setting is this and its path."""
 SETTING_SOURCE = "assumed, set on the command line"
 
 # Reading
@@ -101,7 +105,7 @@ def parse_setting(text: str) -> MapNode:
     `arrivals={per_working_day: 5}` sets a map, `activities.review=null` removes.
     """
     left, equals, right = text.partition("=")
-    mark = Mark(f"--set {shown(left)}")
+    mark = Mark(f"{SETTING}{shown(left)}")
     if not equals:
         raise _error(mark, "no '='; write path.to.value=new value")
     keys = [unicodedata.normalize("NFC", key.strip()) for key in left.split(".")]
@@ -112,6 +116,7 @@ def parse_setting(text: str) -> MapNode:
         faults.append("a source is not a value; it cannot be set here")
     if faults:
         raise ScenarioError([Problem(mark, "", fault) for fault in faults])
+    mark = Mark(f"{SETTING}{dotted(keys)}")
     node = _read_text(right, lambda line, column: mark)
     if node is None:
         raise _error(mark, "nothing after '='; write null to remove a value")
@@ -237,9 +242,19 @@ class _Reader:
             key_marks[key] = key_mark
         key_marks.pop(SOURCE_KEY, None)
         statement = entries.pop(SOURCE_KEY, None)
-        return MapNode(
-            entries, key_marks, mark, self._statement(statement, path) if statement else None
-        )
+        source = None
+        if isinstance(statement, MapNode) and statement.entries:
+            for key, below in statement.entries.items():
+                if key in entries:
+                    said = self._statement(below, path)
+                    entries[key] = replace(entries[key], source=entries[key].source or said)
+                else:
+                    message = f"nothing here is called '{shown(key)}'.{suggest(key, entries)}"
+                    place = dotted((*path, SOURCE_KEY, key))
+                    self.problems.append(Problem(below.mark, place, message.removesuffix(".")))
+        elif statement is not None:
+            source = self._statement(statement, path)
+        return MapNode(entries, key_marks, mark, source)
 
     def _statement(self, node: Node, path: KeyPath) -> str | None:
         """The text of a `source` entry in one line."""
@@ -299,8 +314,12 @@ class _Reader:
             if character == "\t":
                 return "a tab; indent with spaces"
             return f"a value cannot begin with {character}; put it in quotes"
-        begun = f" (begun in line {error.context_mark.line + 1})" if error.context_mark else ""
-        return f"not YAML: {error.context or 'while reading'}{begun}, {error.problem}"
+        what = error.context or "while reading"
+        if not self.mark_at(1, 1).line:  # a setting, which has one line, and is most often text
+            return f"not YAML: {what}, {error.problem}; put it in quotation marks"
+        first = error.context_mark.line if error.context_mark else line
+        begun = f" (begun in line {first + 1})" if first < line else ""
+        return f"not YAML: {what}{begun}, {error.problem}"
 
     def _mark(self, event: Any) -> Mark:
         return self.mark_at(event.start_mark.line + 1, event.start_mark.column + 1)
@@ -337,70 +356,6 @@ def _inherit(node: Node, source: str | None) -> Node:
         case MapNode():
             entries = {key: _inherit(child, source) for key, child in node.entries.items()}
             return replace(node, source=source, entries=entries)
-
-
-# Writing
-
-_FLOW_WIDTH = 72
-_COMMENT_COLUMN = 44
-# Text that needs no quotes in any position, as long as it does not resolve to something else.
-_BARE = re.compile(r"\w(?:[\w.%/+()-]|:(?=\w)| +(?=[\w.%/+()-]))*")
-
-
-def to_yaml(node: Node, comment: Callable[[Node], str] | None = None) -> str:
-    """Block style YAML that reads back to the same data, with a comment behind each value.
-
-    `comment` is asked for every scalar and for every list that is written in one line. Sources are
-    no data: they are written only if `comment` tells them.
-    """
-    lines = []
-    for text, remark in _block(node, comment or (lambda _: "")):
-        lines.append(f"{text:<{_COMMENT_COLUMN}}  # {remark}" if remark else text)
-    return "\n".join(lines) + "\n"
-
-
-def _block(node: Node, comment: Callable[[Node], str]) -> list[tuple[str, str]]:
-    """Lines, each with its comment."""
-    if (inline := _inline(node)) is not None:
-        return [(inline, " ".join(UNPRINTABLE.sub(" ", comment(node)).split()))]
-    lines: list[tuple[str, str]] = []
-    if isinstance(node, ListNode):
-        for item in node.items:
-            (first, remark), *others = _block(item, comment)
-            lines.append((f"- {first}", remark))
-            lines.extend((f"  {text}", remark) for text, remark in others)
-    elif isinstance(node, MapNode):
-        for key, child in node.entries.items():
-            below = _block(child, comment)
-            if _inline(child) is not None:
-                lines.append((f"{_written(key)}: {below[0][0]}", below[0][1]))
-                continue
-            lines.append((f"{_written(key)}:", ""))
-            lines.extend((f"  {text}", remark) for text, remark in below)
-    return lines
-
-
-def _inline(node: Node) -> str | None:
-    """A value that fits in one line: a scalar, an empty map, a short list of scalars."""
-    match node:
-        case Scalar():
-            return _written(node.value)
-        case MapNode():
-            return None if node.entries else "{}"
-        case ListNode():
-            texts = [_written(item.value) for item in node.items if isinstance(item, Scalar)]
-            text = f"[{', '.join(texts)}]"
-            return text if len(texts) == len(node.items) and len(text) <= _FLOW_WIDTH else None
-
-
-def _written(value: ScalarValue) -> str:
-    if isinstance(value, str):
-        if _BARE.fullmatch(value) and isinstance(resolve(value), str):
-            return value
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, float):
-        return str(value).replace("inf", ".inf").replace("nan", ".nan")
-    return json.dumps(value)
 
 
 # Messages

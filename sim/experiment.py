@@ -41,7 +41,7 @@ STAGES: Final = ("draw", "simulate", "measure", "check")
 METRIC_COLUMNS: Final = ["scenario", "replication", "metric", "subject", "unit", "value"]
 LEAD_TIME_COLUMNS: Final = ["scenario", "replication", "time", "unit", "lead_time", "share"]
 HALF_HOUR_COLUMNS: Final = [
-    *("scenario", "replication", "pool", "half_hour", "utilisation", "waiting_time_mean"),
+    *("scenario", "replication", "pool", "half_hour", "utilisation", "waiting_time_mean_min"),
     *(f"queue_length_{name}" for name in ("mean", "p10", "p25", "p50", "p75", "p90")),
 ]
 VISIT_COLUMNS: Final = ["scenario", "replication", "case_type", "visits", "share"]
@@ -60,8 +60,8 @@ class Experiment:
     lead_times: pd.DataFrame
     """scenario, replication, time (a promise), unit, lead_time, share finished within it."""
     half_hours: pd.DataFrame
-    """scenario, replication, pool, half_hour (s), utilisation, waiting_time_mean (s),
-    queue_length_mean and quantiles over days."""
+    """scenario, replication, pool, half_hour (`08:30`), utilisation (0 to 1),
+    waiting_time_mean_min, queue_length_mean (cases) and quantiles over days."""
     visits: pd.DataFrame
     """scenario, replication, case_type, visits, share of finished cases."""
     timings: Mapping[str, float] = field(default_factory=dict)
@@ -215,7 +215,7 @@ class _Tables:
             self.metrics.append((scenario, replication, metric, subject, unit, value))
         for rows, columns, table in (
             (self.lead_times, LEAD_TIME_COLUMNS, measures.lead_times),
-            (self.half_hours, HALF_HOUR_COLUMNS, measures.half_hours),
+            (self.half_hours, HALF_HOUR_COLUMNS, _readable(measures.half_hours)),
             (self.visits, VISIT_COLUMNS, measures.visits),
         ):
             # A hall without pools has a table without columns.
@@ -232,6 +232,17 @@ class _Tables:
             "half_hours": pd.DataFrame(self.half_hours, columns=HALF_HOUR_COLUMNS),
             "visits": pd.DataFrame(self.visits, columns=VISIT_COLUMNS),
         }
+
+
+def _readable(half_hours: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
+    """The table with times of day as text, and waiting in minutes."""
+    if not half_hours:
+        return {}
+    return {
+        **half_hours,
+        "half_hour": [_time_of_day(seconds) for seconds in half_hours["half_hour"]],
+        "waiting_time_mean_min": [w / MINUTE for w in half_hours["waiting_time_mean"]],
+    }
 
 
 # A scenario as data

@@ -8,6 +8,7 @@ business of `scenario`.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from pydantic import (
     Field,
     GetJsonSchemaHandler,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic_core import CoreSchema
 
@@ -29,6 +31,7 @@ FIRST_YEAR, LAST_YEAR = 1900, 2200
 
 
 def _share(value: object) -> float:
+    written = value
     if isinstance(value, str):
         match = re.fullmatch(r"\s*([+-]?\d+(?:\.\d+)?)\s*%\s*", value)
         if not match:
@@ -39,8 +42,16 @@ def _share(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("a share is a percentage such as '52 %' or a number 0 to 1")
     if not 0 <= value <= 1:
-        raise ValueError(f"a share lies between 0 % and 100 %, not {value:g}")
+        hint = f"; write '{written} %'" if written is value and 1 < value <= 100 else ""
+        raise ValueError(f"a share lies between 0 % and 100 %, not {written}{hint}")
     return float(value)
+
+
+def check_shares(shares: Mapping[str, float], what: str) -> None:
+    """Raises ValueError if shares do not add up to 100 %."""
+    total = math.fsum(shares.values())
+    if abs(total - 1) > 1e-9:
+        raise ValueError(f"{what}: shares add up to {100 * total:.12g} %, not 100 %")
 
 
 def _date(value: object) -> dt.date:
@@ -80,6 +91,13 @@ def _sessions(value: object) -> tuple[tuple[int, int], ...]:
 
 def _figure(value: object) -> object:
     return _share(value) if isinstance(value, str) else value
+
+
+def _hours_name(value: object) -> object:
+    if isinstance(value, list) or (isinstance(value, str) and re.match(r"\s*\d+:", value)):
+        found = "a list" if isinstance(value, list) else f"'{value}'"
+        raise ValueError(f"the name of an entry under 'hours' is wanted, not {found}")
+    return value
 
 
 def _as_list(value: object) -> object:
@@ -168,6 +186,8 @@ Figure = Annotated[float, BeforeValidator(_figure), ShortForm({"type": "string",
 """A number, or a share as 90 %."""
 Priority = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
 Name = Annotated[str, Field(pattern=r"^[^\W\d][\w-]*$", max_length=200)]
+HoursName = Annotated[Name, BeforeValidator(_hours_name)]
+"""Opening hours, by the name that they have under `hours`."""
 Names = Annotated[
     tuple[Name, ...],
     BeforeValidator(_as_list),
@@ -204,3 +224,41 @@ class Label(Model):
 
 
 OptionalLabel = Annotated[Label | None, BeforeValidator(_label), ShortForm({"type": "string"})]
+
+
+class HoursRule(Model):
+    """Opening hours on the working days that it covers; the last rule that fits a day counts."""
+
+    sessions: SessionList
+    """Sessions of a day, such as ["08:30-12:00", "14:30-18:00"]; an empty list is closed."""
+    weekdays: Weekdays | None = None
+    """Only on these days of the week."""
+    from_: Date | None = Field(default=None, alias="from")
+    """Only from this date on."""
+    to: Date | None = None
+    """Only up to and including this date."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> HoursRule:
+        if self.from_ and self.to and self.to < self.from_:
+            raise ValueError(f"to: {self.to} is before {self.from_}, the date it begins")
+        return self
+
+
+def _hours_rules(value: object) -> object:
+    if isinstance(value, str | dict):
+        raise ValueError(
+            "a list of sessions is wanted, such as ['08:30-12:00', '14:30-18:00'], "
+            "or of rules, such as [{sessions: ['08:30-12:00'], weekdays: [fri]}]"
+        )
+    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+        return [{"sessions": value}]
+    return value
+
+
+Hours = Annotated[
+    tuple[HoursRule, ...],
+    BeforeValidator(_hours_rules),
+    Field(strict=False, min_length=1),
+    ShortForm(SESSIONS_SCHEMA),
+]

@@ -6,15 +6,20 @@ import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from sim.durations import parse_time_of_day
 from sim.experiment import Experiment
 from sim.labels import Labels, limit, title
 from sim.metric_definitions import METRICS, lead_time_limit
+from sim.timeline import MINUTE
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+
+FIGURE_NAMES: Final = ("lead_times", "half_hours", "queue_lengths", "visits", "differences")
 
 
 def draw_figures(experiment: Experiment, folder: Path) -> list[Path]:
@@ -50,7 +55,7 @@ def experiment_figures(experiment: Experiment) -> Iterator[tuple[str, Figure]]:
         for name, loaded in experiment.scenarios.items()
         for time, promise in loaded.scenario.promises.items()
     }
-    lead_times, half_hours = experiment.lead_times, experiment.half_hours
+    lead_times, half_hours = experiment.lead_times, _in_seconds(experiment.half_hours)
     yield (
         "lead_times",
         plots.lead_time_figure(lead_times, limits, labels.promises, caption, names),
@@ -64,6 +69,14 @@ def experiment_figures(experiment: Experiment) -> Iterator[tuple[str, Figure]]:
         if left_out:
             caption += f" Differences that are 0 in every replication: {left_out}, left out."
         yield "differences", plots.difference_figure(differences, {}, caption, names, interval)
+
+
+def _in_seconds(half_hours: pd.DataFrame) -> pd.DataFrame:
+    """The table as `plots` takes it."""
+    return half_hours.assign(
+        half_hour=[parse_time_of_day(text) for text in half_hours["half_hour"]],
+        waiting_time_mean=half_hours["waiting_time_mean_min"] * MINUTE,
+    )
 
 
 def headline_differences(experiment: Experiment) -> tuple[pd.DataFrame, int]:

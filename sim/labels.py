@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -45,7 +46,10 @@ def limit(scenario: Scenario, metric: str, subject: str) -> str:
 
 @dataclass(frozen=True)
 class Labels:
-    """By id; where scenarios differ, the first one's. Chinese text follows in a line of its own."""
+    """By id; where scenarios differ, the first one's. Chinese text follows in a line of its own.
+
+    Scenarios of one label go by their names.
+    """
 
     scenarios: dict[str, str]
     promises: dict[str, str]
@@ -63,7 +67,11 @@ class Labels:
             promises = dict(scenario.promises) | promises
             pools = dict(scenario.pools) | pools
             case_types = dict(scenario.case_types) | case_types
-        return cls(*map(_labels, (scenarios, promises, pools, case_types)))
+        names = _labels(scenarios)
+        count = Counter(names.values())
+        # A change made in Python leaves the label: the name tells them apart.
+        names = {name: text if count[text] == 1 else name for name, text in names.items()}
+        return cls(names, *map(_labels, (promises, pools, case_types)))
 
     def subject(self, metric: str, subject: str) -> str:
         """What a metric is of."""

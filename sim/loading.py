@@ -17,24 +17,25 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from pydantic import ValidationError
 
 from sim import schema, validation
-from sim.documents import from_plain, parse_setting, read_document
+from sim.documents import SETTING, from_plain, parse_setting, read_document
 from sim.errors import Mark, Problem, ScenarioError
 from sim.fields import Date, Model, OptionalLabel
 from sim.model_errors import KEY_PART, existing, model_of_the_rest, model_problems, problem_at
 from sim.name_checks import check_names
-from sim.overlays import overlaid, with_likes
+from sim.overlays import new_names, overlaid, unfinished_types, with_likes
 from sim.recordings import MAX_ROW_PROBLEMS, and_more, inline_recordings
 from sim.resolved import Provenance, provenance_of, resolved_text
 from sim.scenario import Scenario
-from sim.tree import ListNode, MapNode, Node, Scalar, find, plain
+from sim.tree import ListNode, MapNode, Node, Scalar, find, plain, shown
 
 EXTENDS: Final = "extends"
 REFORMS: Final = "reforms"
+REFORM: Final = "reform"
 ROOT_NAME: Final = "scenarios"
 """A folder of this name is the root of every scenario below it."""
 
@@ -90,18 +91,35 @@ def load_document(
 
     Raises ScenarioError with every problem that was found.
     """
-    path = Path(path)
+    try:
+        return _load(Path(path), settings, [Path(reform) for reform in reforms])
+    except ScenarioError as error:
+        raise ScenarioError([_named_once(problem) for problem in error.problems]) from None
+
+
+def _load(path: Path, settings: Sequence[str], reforms: Sequence[Path]) -> Loaded:
     files = _Files(path)
     patches = files.patches(path)
-    patches += [files.changes(Path(reform), root_of(Path(reform))) for reform in reforms]
-    patches += [files.setting(text) for text in settings]
+    patches += [_Patch(files.changes(reform, root_of(reform)), "reform") for reform in reforms]
+    patches += [_Patch(files.setting(text), "setting") for text in settings]
     files.raise_problems()
-    tree = replace(patches[0], entries={}, key_marks={}, mark=Mark(str(path), 1, 1))
+    tree = replace(patches[0].node, entries={}, key_marks={}, mark=Mark(str(path), 1, 1))
     for patch in patches:
         tree = files.merged(tree, patch)
     files.raise_problems()
     tree = inline_recordings(tree, files.beside)
     return Loaded(path.stem, path, _scenario_of(tree, on_top=True), tree)
+
+
+def _named_once(problem: Problem) -> Problem:
+    """A problem with a setting, which names its path already."""
+    option = problem.mark.file.removeprefix(SETTING)
+    if option == problem.mark.file or not problem.path.startswith(option):
+        return problem
+    rest = problem.path.removeprefix(option)
+    if rest and rest[0] not in ".[":  # a longer name
+        return problem
+    return replace(problem, path=rest.removeprefix("."))
 
 
 def scenario_from(data: Mapping[str, Any]) -> Scenario:
@@ -146,6 +164,14 @@ def root_of(path: Path) -> Path:
 # Files
 
 
+@dataclass(frozen=True)
+class _Patch:
+    """What changes a scenario, and what it may do: a file may make anything new."""
+
+    node: MapNode
+    kind: Literal["file", "reform", "setting"] = "file"
+
+
 @dataclass
 class _Files:
     """Reads the files of one scenario and keeps what is wrong with them."""
@@ -173,13 +199,17 @@ class _Files:
 
     def patches(
         self, path: Path, wanted_at: Mark | None = None, chain: tuple[Path, ...] = ()
-    ) -> list[MapNode]:
+    ) -> list[_Patch]:
         """What a file builds on, and the file itself, in the order in which they count."""
         root = root_of(self.first)
         document = self.read(path, root, wanted_at)
         if document is None:
             return []
-        patches: list[MapNode] = []
+        if REFORM in document.entries:
+            message = f"this is a reform; name it under '{REFORMS}' of a scenario"
+            self.problems.append(Problem(document.key_marks[REFORM], "", message))
+            return []
+        patches: list[_Patch] = []
         base = document.entries.get(EXTENDS)
         chain = (*chain, path)
         if base is not None:
@@ -193,10 +223,17 @@ class _Files:
         reforms = document.entries.get(REFORMS)
         if reforms is not None and not isinstance(reforms, ListNode):
             self.problems.append(Problem(reforms.mark, REFORMS, "a list of files is wanted"))
+        named: list[Path] = []
         for reform in reforms.items if isinstance(reforms, ListNode) else ():
             if name := self.file_name(reform, REFORMS):
-                patches.append(self.changes(self.path_beside(document, name), root, reform.mark))
-        return [*patches, _without(document, (EXTENDS, REFORMS))]
+                below = self.path_beside(document, name)
+                if _is_among(below, named):
+                    message = f"'{shown(name)}' is named twice; a reform counts once"
+                    self.problems.append(Problem(reform.mark, REFORMS, message))
+                else:
+                    patches.append(_Patch(self.changes(below, root, reform.mark), "reform"))
+                named.append(below)
+        return [*patches, _Patch(_without(document, (EXTENDS, REFORMS)))]
 
     def changes(self, path: Path, root: Path, wanted_at: Mark | None = None) -> MapNode:
         """What a reform changes; an empty map if its file is wrong."""
@@ -204,6 +241,11 @@ class _Files:
         if document is not None:
             problems = _problems_of(Reform, document)[1]
             changes = document.entries.get("changes")
+            if REFORM not in document.entries and changes is None:
+                message = f"this is no reform: it says neither '{REFORM}' nor 'changes'"
+                if document.entries.keys() & {EXTENDS, *Scenario.model_fields}:
+                    message = f"this is a scenario; only reforms are named under '{REFORMS}'"
+                problems = [Problem(document.mark, "", message)]
             if isinstance(changes, MapNode) and not problems:
                 return changes
             self.problems += problems
@@ -212,15 +254,27 @@ class _Files:
     def setting(self, text: str) -> MapNode:
         """The patch that an option stands for."""
         try:
-            return parse_setting(text)
+            patch = parse_setting(text)
         except ScenarioError as error:
             self.problems += error.problems
-            return MapNode({}, {}, Mark("--set"))
+            return MapNode({}, {}, Mark(SETTING.strip()))
+        for key in patch.entries.keys() & {EXTENDS, REFORMS}:
+            message = f"'{key}' cannot be set; only a file can say it"
+            self.problems.append(Problem(patch.mark, "", message))
+        return patch
 
-    def merged(self, tree: MapNode, patch: MapNode) -> MapNode:
+    def merged(self, tree: MapNode, patch: _Patch) -> MapNode:
         """The tree with a patch and its gaps closed; without it if it does not fit."""
+        problems = []
+        if patch.kind == "setting":
+            problems = new_names(tree, patch.node)
+        elif patch.kind == "reform":
+            problems = unfinished_types(tree, patch.node)
+        if problems:
+            self.problems += problems
+            return tree
         try:
-            return overlaid(tree, patch)
+            return overlaid(tree, patch.node)
         except ScenarioError as error:
             self.problems += error.problems
             return tree

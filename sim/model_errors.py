@@ -7,6 +7,7 @@ is checked.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -31,9 +32,12 @@ from sim.tree import (
     suggest,
 )
 
+_OTHER_WORDS: Final = {"min": "low", "max": "high", "minimum": "low", "maximum": "high"}
+"""What other formats call a key of this one."""
 KEY_PART: Final = "[key]"
 """Last part of a path that means the key itself and not what stands behind it."""
 
+_MEANT: Final = re.compile(r"^unknown key\. Did you mean '([^']*)'\?")
 _MAP_WANTED: Final = frozenset({"dict_type", "model_type", "model_attributes_type"})
 _Model = TypeVar("_Model", bound=BaseModel)
 _VALUE_WANTED: Final = frozenset(
@@ -65,7 +69,17 @@ def model_problems(
                 message = problem.message.replace(" is wanted", " or a map is wanted", 1)
                 problem = replace(problem, message=message)
             problems.append(problem)
-    return list(dict.fromkeys(problems))
+    # What is missing only because its key is mistyped is no second problem.
+    meant = {
+        f"{problem.path.rpartition('.')[0]}.{key}".removeprefix(".")
+        for problem in problems
+        for key in _MEANT.findall(problem.message)
+    }
+    return [
+        problem
+        for problem in dict.fromkeys(problems)
+        if problem.message != "missing" or problem.path not in meant
+    ]
 
 
 def problem_at(tree: MapNode, path: KeyPath, message: str) -> Problem:
@@ -141,7 +155,7 @@ def _is_beside_the_point(
     node = find(tree, place)
     if kind == "too_short":  # pydantic counts only what is right
         return bool(plain(node)) if node is not None else False
-    if isinstance(node, MapNode):
+    if isinstance(node, MapNode | ListNode):
         deeper = any(len(other) > len(place) and other[: len(place)] == place for other in places)
         return kind in _VALUE_WANTED and (deeper or places.count(place) > 1)
     return kind in _MAP_WANTED and places.count(place) > 1
@@ -153,7 +167,7 @@ def _problem(
     kind, loc = entry["type"], entry["loc"]
     if kind == "extra_forbidden":
         known = _keys_at(schema, place[:-1])
-        message = f"unknown key.{suggest(str(loc[-1]), known)} Keys: {', '.join(known)}"
+        message = f"unknown key.{_meant(str(loc[-1]), known)} Keys: {', '.join(known)}"
         return Problem(locate_key(tree, place), dotted(place), message)
     if kind == "missing":
         return Problem(locate(tree, place), dotted((*place, loc[-1])), "missing")
@@ -168,6 +182,11 @@ def _problem(
     if colon and isinstance(node, MapNode) and key in node.entries:
         return problem_at(tree, (*place, key), rest)
     return problem_at(tree, place, message)
+
+
+def _meant(key: str, known: Sequence[str]) -> str:
+    other = _OTHER_WORDS.get(key)
+    return f" Did you mean '{other}'?" if other in known else suggest(key, known)
 
 
 def _message(kind: str, entry: Mapping[str, Any], node: Node) -> str:

@@ -21,7 +21,7 @@ import numpy as np
 from sim.plan import NONE, CumulativeRate, Plan, PlannedCaseType
 from sim.planning import compile_plan
 from sim.scenario import Scenario
-from sim.timeline import HOUR
+from sim.timeline import HOUR, NEVER
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def _recorded_groups(
     """Instants that are known, by what is recorded with them."""
     arrivals = case_type.arrivals
     known = [column for column in sorted(columns) if column in arrivals.recorded_attributes]
-    kept = arrivals.instants >= from_at
+    kept = (arrivals.instants >= from_at) & (arrivals.instants < NEVER)
     if not known:
         return [({}, float(kept.sum()))]
     table = np.stack([arrivals.recorded_attributes[column][kept] for column in known], axis=1)

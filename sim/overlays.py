@@ -1,11 +1,13 @@
 """One piece of a scenario laid over another: what later files, reforms and settings change.
 
-It is a JSON merge patch (see `tree.merge`) that knows two things about processes:
+It is a JSON merge patch (see `tree.merge`) that knows three things about scenarios:
 
 -   When a patch leaves an activity out, the gap closes: what came after it comes after what it came
     after.
 -   A case type that is `like` another begins as a copy of it, as it stands where that is said, and
     what else is said of it is a patch over that copy. Later patches change one without the other.
+-   A setting changes what is there: under a key of names it makes nothing new, since a name that is
+    not there is most likely mistyped. A reform may make something new, if it says what it needs.
 """
 
 from __future__ import annotations
@@ -31,6 +33,21 @@ from sim.tree import (
 
 LIKE: Final = "like"
 _TYPES: Final = "case_types"
+_ANY: Final = "*"
+_NAMED: Final = frozenset(
+    {
+        *((key,) for key in ("hours", "profiles", "trips", "pools", "promises", "published")),
+        ("pools", _ANY, "shifts"),
+        (_TYPES,),
+        (_TYPES, _ANY, "activities"),
+        (_TYPES, _ANY, "attributes"),
+        (_TYPES, _ANY, "attributes", _ANY),
+    }
+)
+"""The maps whose keys are names that the scenario gives, not keys of the format."""
+_NEEDED: Final = ("arrivals", "activities")
+"""What a case type cannot do without."""
+_MOST_NAMES: Final = 12
 
 
 def overlaid(tree: MapNode, patch: MapNode) -> MapNode:
@@ -65,6 +82,53 @@ def overlaid(tree: MapNode, patch: MapNode) -> MapNode:
 def with_likes(tree: MapNode) -> MapNode:
     """A tree in which every case type is written out."""
     return overlaid(replace(tree, entries={}, key_marks={}), tree) if _similar_types(tree) else tree
+
+
+# Names that are not there
+
+
+def new_names(tree: MapNode, setting: MapNode) -> list[Problem]:
+    """Every name that a setting speaks of and the tree does not know; nulls are left to merging."""
+    # The mark of a setting is its path, and the message says in which map the name is wanted.
+    return [replace(problem, path="") for problem in _new_names(tree, setting, (), ())]
+
+
+def _new_names(
+    node: Node | None, change: MapNode, path: tuple[str, ...], pattern: tuple[str, ...]
+) -> Iterator[Problem]:
+    is_named = pattern in _NAMED
+    for key, below in change.entries.items():
+        removes = isinstance(below, Scalar) and below.value is None
+        if is_named and key not in _keys(node) and not removes:
+            yield _unknown_name(node, change, key, path)
+        elif isinstance(below, MapNode):
+            deeper = (*pattern, _ANY if is_named else key)
+            yield from _new_names(node and child(node, key), below, (*path, key), deeper)
+
+
+def unfinished_types(tree: MapNode, reform: MapNode) -> list[Problem]:
+    """Case types that a reform changes although they are not there, and does not make either."""
+    types, known = child(reform, _TYPES), find(tree, [_TYPES])
+    if not isinstance(types, MapNode):
+        return []
+    return [
+        _unknown_name(known, types, key, (_TYPES,))
+        for key, below in types.entries.items()
+        if key not in _keys(known)
+        and isinstance(below, MapNode)
+        and LIKE not in below.entries
+        and not all(needed in below.entries for needed in _NEEDED)
+    ]
+
+
+def _unknown_name(node: Node | None, change: MapNode, key: str, path: KeyPath) -> Problem:
+    known = _keys(node)
+    hint = suggest(key, known)
+    if not hint:
+        names = ", ".join(map(shown, known[:_MOST_NAMES]))
+        hint = f" Names: {names}" + (", ..." if len(known) > _MOST_NAMES else "") if known else ""
+    message = f"nothing called '{shown(key)}' in {dotted(path)}{'.' if hint else ''}{hint}"
+    return Problem(change.key_marks[key], dotted((*path, key)), message)
 
 
 # Case types that are like others

@@ -1,9 +1,13 @@
-"""What only the calendar shows: things that never happen, and runs that are too large."""
+"""What only the calendar shows: things that never happen, and runs that are too large.
+
+What can be simulated but is most likely not meant is told by `plan_warnings`, in sentences.
+"""
 
 from __future__ import annotations
 
-import itertools
+import datetime as dt
 import math
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -15,15 +19,21 @@ from sim.durations import Duration
 from sim.errors import CalendarError
 from sim.name_checks import Finding, Path
 from sim.offered_load import expected_visits, num_combinations
-from sim.plan import NONE, Plan, PlannedActivity
+from sim.plan import NONE, CumulativeRate, Plan, PlannedActivity
 from sim.planning import compile_plan, horizon_dates, law_of
 from sim.process_checks import MOST_COMBINATIONS
+from sim.recordings import ARRIVED_AT
 from sim.scenario import Arrivals, Scenario
 from sim.time_laws import TimeLaw
+from sim.timeline import StepFunction
+from sim.tree import dotted, shown
 
 LONGEST_YEARS: Final = 60
-MOST_STEPS: Final = 100_000_000
-"""Expected steps of all cases of a run; each takes some hundred bytes."""
+MOST_STEPS: Final = 5_000_000
+"""Expected steps of all cases of a replication; each takes some hundred bytes."""
+SMALLEST_SHARE: Final = 1e-6
+"""Of arrivals, that a warning is given for."""
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d")
 LARGEST_DRAW: Final = 1 - 2**-53
 """The largest uniform number that numpy draws."""
 
@@ -69,6 +79,25 @@ def check_horizon(scenario: Scenario) -> Iterator[Finding]:
         yield ("horizon", "warm_up"), f"begins on {begins}, after {first}, the first measured day"
     elif (last - begins).days > LONGEST_YEARS * 366:
         yield ("horizon",), f"from {begins} to {last} is longer than {LONGEST_YEARS} years"
+
+
+def check_recorded(scenario: Scenario) -> Iterator[Finding]:
+    """Recorded instants that Python can read but that are no date with a time of day."""
+    for name, case_type in scenario.case_types.items():
+        recorded = case_type.arrivals.recorded
+        texts = recorded.get(ARRIVED_AT, ()) if isinstance(recorded, dict) else ()
+        for number, text in enumerate(texts):
+            if not _INSTANT.match(text) and _is_iso(text):
+                path = ("case_types", name, "arrivals", "recorded", ARRIVED_AT, number)
+                yield path, f"an instant is written '2015-12-31 09:30', not '{shown(text)}'"
+
+
+def _is_iso(text: str) -> bool:
+    """Whether it is read as an instant; if not, that is told where names are checked."""
+    try:
+        return dt.datetime.fromisoformat(text).tzinfo is None
+    except ValueError:
+        return False
 
 
 def check_plan(scenario: Scenario) -> Iterator[Finding]:
@@ -161,7 +190,7 @@ def _check_arrivals(plan: Plan) -> Iterator[Finding]:
                 if not rate.total:
                     message = f"nobody can ever come: '{profile}' has no weight {_within(plan)}"
                     yield (*path, "profile"), message
-        elif arrivals.recorded is not None and not len(planned.arrivals.instants):
+        elif arrivals.recorded is not None and not (planned.arrivals.instants < plan.end_at).any():
             yield (*path, "recorded"), f"nobody comes {_within(plan)}"
 
 
@@ -172,24 +201,135 @@ def _profiles(arrivals: Arrivals) -> list[str]:
 
 
 def _check_size(plan: Plan) -> Iterator[Finding]:
-    too_many = False
-    for activity, number in zip(plan.activities, itertools.count()):
+    combinations = 0
+    for number, activity in enumerate(plan.activities):
         case_type = plan.case_types[activity.case_type]
-        if num_combinations(case_type, number - case_type.first_activity) > MOST_COMBINATIONS:
-            too_many = True
-            message = f"asks for more than {MOST_COMBINATIONS} combinations of attributes"
+        combinations += num_combinations(case_type, number - case_type.first_activity)
+        if combinations > MOST_COMBINATIONS:
+            message = (
+                f"with those before it, asks for more than {MOST_COMBINATIONS:,} "
+                "combinations of attributes"
+            )
             yield (*_path(plan, activity), "when"), message
-    if too_many:
-        return
+            return
     visits = expected_visits(plan)
     if math.fsum(visits) > MOST_STEPS:
         most = max(range(len(visits)), key=visits.__getitem__)
         activity = plan.activities[most]
         message = (
-            f"about {math.fsum(visits):,.0f} activities would be gone through, this one "
-            f"{visits[most]:,.0f} times; at most {MOST_STEPS:,} can be simulated"
+            f"about {math.fsum(visits):,.0f} activities would be gone through in a replication, "
+            f"this one {visits[most]:,.0f} times; at most {MOST_STEPS:,} can be simulated"
         )
         yield _path(plan, activity), message
+
+
+# What is most likely not meant
+
+
+def plan_warnings(scenario: Scenario) -> Iterator[str]:
+    """What can be simulated but is most likely not meant, a sentence each with its path."""
+    plan = compile_plan(scenario)
+    for check in (_warn_recorded, _warn_closed, _warn_last_dates, _warn_pools, _warn_unserved):
+        for path, message in check(plan):
+            yield f"{dotted(path)}: {message}"
+
+
+def _warn_recorded(plan: Plan) -> Iterator[Finding]:
+    for case_type in plan.case_types:
+        instants = case_type.arrivals.instants
+        outside = int((instants >= plan.end_at).sum())
+        recorded = plan.scenario.case_types[case_type.name].arrivals.recorded
+        if recorded is not None and outside:
+            path = ("case_types", case_type.name, "arrivals", "recorded")
+            yield path, f"{outside} of {len(instants)} rows do not lie {_within(plan)}"
+
+
+def _warn_closed(plan: Plan) -> Iterator[Finding]:
+    """People who come, as drawn by their profile, when nobody is there to serve them."""
+    for case_type in plan.case_types:
+        arrivals = case_type.arrivals
+        said = plan.scenario.case_types[case_type.name].arrivals
+        key = "profile" if said.profile is not None else "per_hour"
+        path: Path = ("case_types", case_type.name, "arrivals", key)
+        for value, rate in enumerate(arrivals.rates):
+            for number, before in enumerate(case_type.process.after):
+                activity = plan.activities[case_type.first_activity + number]
+                wanted = dict(case_type.conditions[number]).get(arrivals.by_attribute)
+                is_left_out = wanted is not None and value not in wanted
+                if before or is_left_out or not _is_turned_away(plan, activity):
+                    continue
+                share = _share_outside(rate, _openness(plan, activity.queue))
+                if share > SMALLEST_SHARE:
+                    here = path
+                    whose = "arrivals"
+                    if arrivals.by_attribute != NONE:
+                        name, values, _ = case_type.attributes[arrivals.by_attribute]
+                        here, whose = (*path, name, values[value]), "these arrivals"
+                    pools = ", ".join(plan.pools[pool].name for pool in plan.queues[activity.queue])
+                    message = (
+                        f"{100 * share:.2g} % of {whose} come for '{activity.name}' "
+                        f"while nobody is on shift ({pools}), and are turned away"
+                    )
+                    yield here, message
+
+
+def _is_turned_away(plan: Plan, activity: PlannedActivity) -> bool:
+    """Whether a person who comes for an activity at once goes away from a closed pool."""
+    if activity.trip == NONE or activity.queue == NONE or activity.gate != NONE:
+        return False
+    return plan.pools[plan.queues[activity.queue][0]].at_closing != "wait"
+
+
+def _openness(plan: Plan, queue: int) -> StepFunction:
+    """1 while somebody is on shift for a queue."""
+    shifts = [plan.shifts[shift] for shift in plan.shifts_of_queue(queue)]
+    steps = [shift.sessions.step_function() for shift in shifts if shift.servers]
+    total = sum(steps[1:], steps[0])
+    return StepFunction(total.times, np.minimum(total.values, 1))
+
+
+def _share_outside(rate: CumulativeRate, openness: StepFunction) -> float:
+    """The share of arrivals that are expected while a function is 0."""
+    lengths = np.maximum(rate.ends - rate.starts, 1)
+    inside = (openness.integral(rate.ends) - openness.integral(rate.starts)) / lengths
+    return 1 - float((np.diff(rate.before) * inside).sum()) / rate.total if rate.total else 0.0
+
+
+def _warn_last_dates(plan: Plan) -> Iterator[Finding]:
+    last_day = plan.days.date_of(plan.end_at - 1)
+    for name, case_type in plan.scenario.case_types.items():
+        for activity_name, activity in case_type.activities.items():
+            dates = activity.gate.dates if activity.gate is not None else None
+            if dates and max(dates) < last_day:
+                path = ("case_types", name, "activities", activity_name, "gate", "dates")
+                message = (
+                    f"the last date is {max(dates)}; who comes to it later "
+                    f"stays there to the end ({last_day})"
+                )
+                yield path, message
+
+
+def _warn_pools(plan: Plan) -> Iterator[Finding]:
+    asked = {pool for pools in plan.queues for pool in pools}
+    in_person = {
+        pool
+        for activity in plan.activities
+        if activity.trip != NONE and activity.queue != NONE
+        for pool in plan.queues[activity.queue]
+    }
+    for number, pool in enumerate(plan.pools):
+        if number not in asked:
+            yield ("pools", pool.name), "no activity asks for it"
+        elif number not in in_person and pool.at_closing == "turn_away":
+            message = "nobody waits here in person, and papers are never turned away"
+            yield ("pools", pool.name, "at_closing"), message
+
+
+def _warn_unserved(plan: Plan) -> Iterator[Finding]:
+    for activity in plan.activities:
+        if activity.is_lost_if_not_served and (activity.trip == NONE or activity.queue == NONE):
+            message = "nobody waits here in person, so nobody is lost"
+            yield (*_path(plan, activity), "if_not_served"), message
 
 
 def _path(plan: Plan, activity: PlannedActivity) -> Path:

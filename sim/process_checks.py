@@ -1,4 +1,4 @@
-"""Processes without meaning: circles, loops, visits that overlap, cases with nothing to do."""
+"""Processes without meaning: circles, loops, visits that overlap, promises that run backwards."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import Final
 from sim.itinerary import LoopError, Process, find_cycle
 from sim.name_checks import Finding, Path
 from sim.planning import process_of
-from sim.scenario import PASS, Activity, CaseType, Scenario
+from sim.scenario import ARRIVED, DEPARTED, PASS, Activity, CaseType, Promise, Scenario
 
 MOST_COMBINATIONS: Final = 100_000
 """How many combinations of attributes are looked at."""
+MOST_PASSES: Final = 1000
+"""How often a case may be expected to live through one activity."""
 
 
 def check_processes(scenario: Scenario) -> Iterator[Finding]:
@@ -38,6 +40,9 @@ def check_processes(scenario: Scenario) -> Iterator[Finding]:
         yield from _check_passes(case_type, process, path)
         yield from _check_loops(case_type, process, path)
         yield from _check_visits(case_type, process, path)
+        for key, promise in scenario.promises.items():
+            if name in promise.case_types:
+                yield from _check_promise(name, case_type, process, key, promise)
 
 
 def _check_passes(case_type: CaseType, process: Process, path: Path) -> Iterator[Finding]:
@@ -58,6 +63,19 @@ def _check_loops(case_type: CaseType, process: Process, path: Path) -> Iterator[
             here = (*path, "activities", activities[loop.end][0], "again")
             members = ", ".join(activities[member][0] for member in sorted(loop.members))
             yield here, f"nothing in this loop takes time: {members}"
+        passes = math.prod(
+            1 / (1 - again.probability)
+            for around in process.enclosing(loop.end)
+            if (again := activities[around.end][1].again) is not None
+        )
+        if passes > MOST_PASSES:
+            here = (*path, "activities", activities[loop.end][0], "again")
+            message = (
+                f"a case would go through this about {passes:,.0f} times; "
+                f"at most {MOST_PASSES:,} can be simulated"
+            )
+            yield here, message
+            return  # of loops in this one, as many passes again
 
 
 def _takes_time(activity: Activity) -> bool:
@@ -94,6 +112,29 @@ def _exclude_each_other(first: Activity, second: Activity) -> bool:
     """Whether no case lives through both."""
     shared = first.when.keys() & second.when.keys()
     return any(not set(first.when[key]) & set(second.when[key]) for key in shared)
+
+
+def _check_promise(
+    name: str, case_type: CaseType, process: Process, key: str, promise: Promise
+) -> Iterator[Finding]:
+    """The time from a milestone to an earlier one, and that of a batch of one, mean nothing."""
+    if promise.per == "batch" and case_type.arrivals.is_single:
+        yield ("promises", key, "per"), f"the cases of '{name}' come one by one, not in batches"
+    marked: dict[str, list[int]] = {}
+    for number, activity in enumerate(case_type.activities.values()):
+        marked.setdefault(activity.milestone or "", []).append(number)
+    before = _all_before(process)
+    is_backwards = promise.to == ARRIVED or promise.from_ == DEPARTED
+    if not is_backwards and promise.from_ != ARRIVED and promise.to != DEPARTED:
+        # In a loop around both, an earlier pass of one comes before a later one of the other.
+        is_backwards = all(
+            last in before[first] and not set(process.enclosing(first)) & {*process.enclosing(last)}
+            for first in marked[promise.from_]
+            for last in marked[promise.to]
+        )
+    if is_backwards:
+        message = f"'{promise.to}' always comes before '{promise.from_}' in case type '{name}'"
+        yield ("promises", key, "to"), message
 
 
 def _check_nothing_to_do(case_type: CaseType, path: Path) -> Iterator[Finding]:

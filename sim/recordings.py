@@ -23,6 +23,7 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 MAX_CELLS: Final = 1_000_000
 MAX_ROW_PROBLEMS: Final = 20
 ARRIVED_AT: Final = "arrived_at"
+_OTHER_SEPARATOR: Final = re.compile(r"[;\t|]")
 
 Open = Callable[[Mark, str], tuple[Path, Path]]
 """For a file named at a mark: its path, and the root folder that it must lie in."""
@@ -161,6 +162,9 @@ def read_columns(path: Path, root: Path, file: Scalar) -> dict[str, ListNode]:
             line = reader.line_num + 1
     except csv.Error as error:
         raise ScenarioError([Problem(Mark(name, line, 1), "", f"not CSV: {error}")]) from None
+    if rows and len(rows[0][1]) == 1 and (other := _OTHER_SEPARATOR.search(rows[0][1][0])):
+        message = f"columns are separated by commas, found '{other[0]}'".replace("\t", "tab")
+        raise ScenarioError([Problem(Mark(name, 1, 1), "", message)])
     if len(rows) < 2:
         message = "a header and at least one row are wanted"
         raise ScenarioError([Problem(Mark(name, 1, 1), "", message)])

@@ -24,10 +24,12 @@ from sim.comparison import promised_case_types
 from sim.labels import Labels, limit, one_line, statistic, title
 from sim.loading import Loaded, provenance
 from sim.metric_definitions import HALL, METRICS, Metric
+from sim.numbers import Interval, Number, replications_text
 from sim.offered_load import PoolLoad, offered_load
 from sim.planning import horizon_dates
 from sim.resolved import Provenance
 from sim.scenario import Scenario
+from sim.validation import warnings_about
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
 NEARLY_FULL: Final = 0.9
 """A load above this is marked."""
+SENT_AWAY: Final = ("turned_away", "reneged")
+"""Metrics that are shown where there are some."""
 COUNTS: Final = ("arrivals", "finished", "in_progress", "lost")
 KINDS: Final = ("stated", "derived", "calibrated", "assumed", None)
 _RELATIONS: Final = {"equals": "", "at_least": "at least ", "at_most": "at most "}
@@ -63,6 +67,10 @@ def compare_report(experiment: Experiment) -> RenderableType:
         parts += [_differences_report(experiment, name), Text()]
     for name in names:
         parts += [_header(experiment, name), Text()]
+    scenarios = [experiment.scenarios[name].scenario for name in names]
+    if any(_days(scenario) != _days(scenarios[0]) for scenario in scenarios):
+        remark = "Horizons or calendars differ: the days that are compared are not the same days."
+        parts += [Text(remark), Text()]
     promised = promised_case_types(experiment.scenarios)
     case_types = [name for name in Labels.of(experiment.scenarios).case_types if name in promised]
     return Group(*parts, _counts_table(experiment, names, [*case_types, HALL]), Text())
@@ -83,13 +91,15 @@ def check_report(loaded: Loaded) -> RenderableType:
 
 
 def load_warnings(loaded: Loaded) -> list[str]:
-    """One line for each pool that gets more work than it can do."""
-    return [
-        f"{one_line(loaded.path)}: pool '{load.pool}' has load {_load(load)}: "
-        "its queue grows for as long as the hall is open"
+    """A line each: pools that get more work than they can do, and what is most likely not meant."""
+    overloads = [
+        f"pool '{load.pool}' has load {load.load:.2f}: "
+        "more work comes than it can do: people leave or its queue grows"
         for load in offered_load(loaded.scenario)
         if load.load >= 1
     ]
+    found = [*overloads, *warnings_about(loaded.scenario)]
+    return [f"{one_line(loaded.path)}: {warning}" for warning in found]
 
 
 def metrics_report() -> RenderableType:
@@ -151,12 +161,16 @@ def _header(experiment: Experiment, name: str) -> RenderableType:
     if scenario.label:
         heading.append(f"  {one_line(scenario.label.text())}", "not bold")
     warm_up = f", simulated from {begins}" if begins < first else ""
-    runs = f"{_replications(experiment.replications)}, seed {experiment.seed}"
+    runs = f"{replications_text(experiment.replications)}, seed {experiment.seed}"
     return Group(
         heading,
         Text(f"  {first} to {last}{warm_up}; {runs}"),
         _load_line(offered_load(scenario)),
     )
+
+
+def _days(scenario: Scenario) -> object:
+    return horizon_dates(scenario), scenario.calendar
 
 
 def _load_line(loads: Sequence[PoolLoad]) -> RenderableType:
@@ -175,13 +189,15 @@ def _headline_table(experiment: Experiment, name: str) -> Table:
     rows = _Rows.of(experiment.estimates, name)
     labels = Labels.of({name: experiment.scenarios[name]})
     table = _table("of", "metric", "^mean", "!95 % interval", "unit", "unfinished")
+    sent_away = _sent_away(experiment)
     last = ""
-    for (metric, subject), row in rows.by_key.items():
+    # What is of the hall stands together, below its parts.
+    for (metric, subject), row in sorted(rows.by_key.items(), key=lambda row: row[0][1] == HALL):
         definition = METRICS[metric]
-        if not definition.is_headline:
+        if not definition.is_headline and (metric, subject) not in sent_away:
             continue
         of = one_line(labels.subject(metric, subject))
-        number = _Number(definition, experiment.replications, (row.mean, row.low, row.high))
+        number = Number(definition, experiment.replications, (row.mean, row.low, row.high))
         table.add_row(
             "" if of == last else of,
             title(metric) + _bracketed(limit(scenario, metric, subject)),
@@ -192,6 +208,13 @@ def _headline_table(experiment: Experiment, name: str) -> Table:
         )
         last = of
     return table
+
+
+def _sent_away(experiment: Experiment) -> set[tuple[str, str]]:
+    """Metric and subject where people were turned away or left in some scenario."""
+    found = experiment.estimates
+    some = found[found["metric"].isin(SENT_AWAY) & (found["mean"] > 0)]
+    return set(zip(some["metric"], some["subject"], strict=True))
 
 
 def _unfinished_note(experiment: Experiment, names: Sequence[str]) -> list[RenderableType]:
@@ -207,7 +230,7 @@ def _counts_table(
 ) -> RenderableType:
     labels = Labels.of(experiment.scenarios)
     rows = {name: _Rows.of(experiment.estimates, name).by_key for name in names}
-    heading = f"cases (mean of {_replications(experiment.replications)})"
+    heading = f"cases (mean of {replications_text(experiment.replications)})"
     scenario = ["scenario"] * (len(names) > 1)
     table = _table(heading, *scenario, "^arrivals", "^finished", "^in progress", "^lost")
     for subject in case_types:
@@ -248,7 +271,7 @@ def _published_report(experiment: Experiment, names: Sequence[str]) -> list[Rend
                 continue
             for entry in mine:
                 figures = (row.mean, row.low, row.high, *([entry.published] if entry else ()))
-                number = _Number(METRICS[metric], experiment.replications, figures)
+                number = Number(METRICS[metric], experiment.replications, figures)
                 relation = _RELATIONS[entry.relation] if entry else ""
                 table.add_row(
                     text,
@@ -261,12 +284,21 @@ def _published_report(experiment: Experiment, names: Sequence[str]) -> list[Rend
                     entry.verdict if entry else "",
                 )
                 text = ""
-    runs = f"{_replications(experiment.replications)}, seed {experiment.seed}"
+    runs = f"{replications_text(experiment.replications)}, seed {experiment.seed}"
     return [Text.assemble(("Published and simulated", "bold"), f" ({runs})"), table, Text()]
 
 
 def _differences_report(experiment: Experiment, name: str) -> RenderableType:
-    differences = experiment.headline_differences()
+    differences = experiment.differences()
+    leading = set(experiment.headline_differences().index)
+    sent_away = _sent_away(experiment)
+    keys = zip(differences["metric"], differences["subject"], strict=True)
+    is_shown = [
+        i in leading or k in sent_away for i, k in zip(differences.index, keys, strict=True)
+    ]
+    differences = differences[is_shown].sort_values(
+        "subject", key=lambda subjects: subjects == HALL, kind="stable"
+    )
     labels = Labels.of(experiment.scenarios)
     reference = next(iter(experiment.scenarios))
     pair = (reference, name)
@@ -280,7 +312,7 @@ def _differences_report(experiment: Experiment, name: str) -> RenderableType:
     for row in rows:
         metric = METRICS[row.metric]
         figures = (row.reference_mean, row.scenario_mean, row.difference, row.low, row.high)
-        number = _Number(metric, experiment.replications, figures)
+        number = Number(metric, experiment.replications, figures, is_difference=True)
         of = one_line(labels.subject(metric.name, row.subject))
         limits = dict.fromkeys(limit(scenario, metric.name, row.subject) for scenario in scenarios)
         shares = [estimates.unfinished(metric, row.subject) for estimates in unfinished]
@@ -290,13 +322,15 @@ def _differences_report(experiment: Experiment, name: str) -> RenderableType:
             number.text(row.reference_mean),
             number.text(row.scenario_mean),
             number.signed(row.difference),
-            number.interval(_Interval(row.difference, row.low, row.high, row.replications)),
+            number.interval(Interval(row.difference, row.low, row.high, row.replications)),
             "% points" if metric.is_share else metric.unit,
             " -> ".join(shares) if any(shares) else "",
         )
         last = of
     heading = Text(f"{one_line(name)} (after) minus {one_line(reference)} (before)", "bold")
-    runs = f"  {_replications(experiment.replications)} in pairs that share their random numbers"
+    runs = (
+        f"  {replications_text(experiment.replications)} in pairs that share their random numbers"
+    )
     notes = [*_unfinished_note(experiment, pair), *_only_in_one(scenarios)]
     return Group(heading, Text(runs), table, *notes)
 
@@ -320,31 +354,18 @@ def _bracketed(text: str) -> str:
     return f" ({text})" if text else ""
 
 
-# Numbers
-
-
-@dataclass(frozen=True)
-class _Interval:
-    """A mean, its interval, and in how many replications there was a value."""
-
-    mean: float
-    low: float
-    high: float
-    replications: int
-
-
 @dataclass(frozen=True)
 class _Rows:
     """The estimates of one scenario."""
 
-    by_key: Mapping[tuple[str, str], _Interval]
+    by_key: Mapping[tuple[str, str], Interval]
 
     @classmethod
     def of(cls, estimates: pd.DataFrame, name: str) -> _Rows:
         mine = estimates[estimates["scenario"] == name]
         keys = zip(mine["metric"], mine["subject"], strict=True)
         values = mine[["mean", "low", "high", "replications"]].itertuples(index=False, name=None)
-        return cls({key: _Interval(*row) for key, row in zip(keys, values, strict=True)})
+        return cls({key: Interval(*row) for key, row in zip(keys, values, strict=True)})
 
     def unfinished(self, metric: Metric, subject: str) -> str:
         """The share of cases without an end, if this metric is a time to an end."""
@@ -352,58 +373,6 @@ class _Rows:
         if metric.subjects != ("promise",) or row is None:
             return ""
         return "-" if math.isnan(row.mean) else f"{100 * row.mean:.1f} %"
-
-
-@dataclass(frozen=True)
-class _Number:
-    """How the values of a row are written: shares in per cent, others with three figures.
-
-    Whole numbers stand without decimals if all of the row are whole.
-    """
-
-    metric: Metric
-    replications: int
-    row: Sequence[float]
-
-    def text(self, value: float) -> str:
-        return self._text(value, value)
-
-    def given(self, value: float) -> str:
-        """A number of a file: with the decimals that it has there."""
-        return f"{100 * value if self.metric.is_share else value:,.10g}"
-
-    def signed(self, value: float) -> str:
-        text = self.text(value)
-        return f"+{text}" if value > 0 and text.strip("0.") else text
-
-    def interval(self, row: _Interval) -> str:
-        if row.replications == 0:
-            return "no value in any replication"
-        if row.replications == 1:
-            found = f"not estimable ({_replications(1)})"
-        else:
-            # As many decimals as the mean has.
-            ends = (self._text(end, row.mean) for end in (row.low, row.high))
-            found = f"[{', '.join(ends)}]"
-        some = f" ({row.replications} of {self.replications})"
-        return found + some if row.replications < self.replications else found
-
-    def _text(self, value: float, like: float) -> str:
-        if math.isnan(value):
-            return "-"
-        scale = 100 if self.metric.is_share else 1
-        value, like = scale * value, abs(scale * like)
-        decimals = sum(like < step for step in (100, 10, 0.1)) if like else 2
-        if self.metric.is_share:
-            decimals = 1
-        elif all(number.is_integer() for number in self.row if math.isfinite(number)):
-            decimals = 0
-        text = f"{value:,.{decimals}f}"
-        return text.removeprefix("-") if not text.strip("-0.") else text
-
-
-def _replications(count: int) -> str:
-    return f"{count} replication{'s' * (count != 1)}"
 
 
 def _statement(row: Provenance) -> str:

@@ -6,34 +6,35 @@
     estimates.csv            mean and interval over replications
     differences.csv          paired differences from the first scenario
     published.csv            published beside simulated figures
-    lead_times.csv, half_hours.csv, visits.csv    distributions, see `metrics.Measures`
+    lead_times.csv, half_hours.csv, visits.csv    distributions, see `Experiment`
     figures/*.png
 
-A folder is written beside its place and moved there when it is complete. The same experiment gives
-the same bytes. Tables are CSV in UTF-8 with a byte order mark, so that spreadsheets show Chinese;
-text that a spreadsheet would take for a formula gets a quote mark in front. Shares are 0 to 1.
+A folder is written whole or not at all (see `folders`). The same experiment gives the same bytes.
+Tables are CSV in UTF-8 with a byte order mark, so that spreadsheets show Chinese; text that a
+spreadsheet would take for a formula gets a quote mark in front. Shares are 0 to 1.
 """
 
 from __future__ import annotations
 
+import csv
 import importlib.metadata
 import json
 import os
 import platform
 import re
-import secrets
-import shutil
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sim import experiment as tables
-from sim.errors import ResultsError
+from sim.durations import parse_time_of_day
+from sim.errors import ResultsError, ScenarioError
 from sim.experiment import Experiment, load_all
-from sim.figures import draw_figures
+from sim.figures import FIGURE_NAMES, draw_figures
+from sim.folders import check_writable, new_folder
 from sim.labels import one_line
 from sim.loading import resolved_yaml
 from sim.metric_definitions import METRICS
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT: Final = "service-hall results"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 ABOUT: Final = "experiment.json"
 SCENARIOS: Final = "scenarios"
 FIGURES: Final = "figures"
@@ -72,8 +73,7 @@ def check_folder(folder: str | Path) -> Path:
         above = next(parent for parent in path.parents if parent.exists())
         if not above.is_dir():
             raise ResultsError(f"{one_line(folder)}: {one_line(above)} is a file, not a folder")
-        with _beside(above / "x", make_parents=False):
-            pass
+        check_writable(above)
     except (OSError, RuntimeError, ValueError) as error:
         raise _failed(folder, error) from None
     return path
@@ -86,9 +86,8 @@ def write_results(experiment: Experiment, folder: str | Path, figures: bool = Tr
     """
     path = check_folder(folder)
     try:
-        with _beside(path) as new:
+        with new_folder(path, _check_replaceable) as new:
             _write(experiment, new, figures)
-            _put(new, path)
     except OSError as error:
         raise _failed(folder, error) from None
     return path
@@ -156,35 +155,6 @@ def _write_text(path: Path, text: str) -> None:
     path.write_bytes(text.encode())
 
 
-@contextmanager
-def _beside(path: Path, make_parents: bool = True) -> Iterator[Path]:
-    """A new folder in the same place, gone in the end unless it was moved."""
-    if make_parents:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.parent / f".hall-{secrets.token_hex(6)}.tmp"
-    new.mkdir()
-    try:
-        yield new
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-
-
-def _put(new: Path, path: Path) -> None:
-    """Move a complete folder to its place; what was there goes when the new one is there."""
-    if not path.exists():
-        new.rename(path)
-        return
-    _check_replaceable(path)
-    old = new.with_suffix(".old")
-    path.rename(old)
-    try:
-        new.rename(path)
-    except OSError:
-        old.rename(path)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def _check_replaceable(path: Path) -> None:
     """Raise ResultsError unless this is a folder that is empty or holds nothing but results."""
     if not path.is_dir():
@@ -193,35 +163,52 @@ def _check_replaceable(path: Path) -> None:
         raise ResultsError(f"{one_line(path)} is the folder you are in; name a folder below it")
     if not any(path.iterdir()):
         return
-    if not _is_ours(path):
+    try:
+        _about_of(path)
+    except ResultsError:
         raise ResultsError(
             f"{one_line(path)} is not empty and holds no results; name another folder"
-        )
+        ) from None
+    parts = _parts(path)
     for file in sorted(path.rglob("*")):
         place = file.relative_to(path)
-        if not _is_part(place) and not _LEFT_BY_OTHERS.fullmatch(file.name):
+        if place.as_posix() not in parts and not _LEFT_BY_OTHERS.fullmatch(file.name):
             raise ResultsError(
                 f"{one_line(path)} holds results and {one_line(place)}, which is not part of them; "
                 "move it away or name another folder"
             )
 
 
-def _is_part(place: Path) -> bool:
-    """Whether results have a file or folder of this name, relative to their folder."""
-    match place.parts:
-        case (name,):
-            return name in (ABOUT, SCENARIOS, FIGURES, *(f"{table}.csv" for table in TABLES))
-        case (folder, _):
-            return (folder, place.suffix) in ((SCENARIOS, ".yaml"), (FIGURES, ".png"))
-        case _:
-            return False
+def _parts(path: Path) -> set[str]:
+    """Every file and folder that the results in a folder consist of."""
+    figures = {f"{FIGURES}/{name}.png" for name in FIGURE_NAMES}
+    parts = {ABOUT, SCENARIOS, FIGURES, *(f"{table}.csv" for table in TABLES)} | figures
+    with suppress(LookupError, TypeError):
+        parts |= {str(scenario["file"]) for scenario in _about_of(path)["scenarios"]}
+    return parts
 
 
-def _is_ours(path: Path) -> bool:
+def _about_of(path: Path) -> Any:
+    """What a folder says about itself.
+
+    Raises ResultsError if it holds no results.
+    """
+    about = path / ABOUT
     try:
-        return bool(json.loads((path / ABOUT).read_bytes()).get("format") == FORMAT)
-    except (OSError, ValueError, AttributeError, RecursionError):
-        return False
+        text = about.read_bytes()
+    except FileNotFoundError:
+        raise ResultsError(f"{one_line(path)}: no results folder (no {ABOUT} in it)") from None
+    except OSError as error:
+        raise ResultsError(f"{one_line(about)}: cannot be read: {error.strerror}") from None
+    if not text.strip():
+        raise ResultsError(f"{one_line(about)}: empty")
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ResultsError(f"{one_line(about)}: no JSON: {one_line(error)}") from None
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise ResultsError(f"{one_line(about)}: not written by hall")
+    return found
 
 
 def _failed(folder: str | Path, error: Exception) -> ResultsError:
@@ -282,30 +269,47 @@ def read_results(folder: str | Path) -> Experiment:
     path = Path(folder)
     if not path.is_dir():
         raise ResultsError(f"{one_line(folder)}: there is no such folder")
-    if not _is_ours(path):
-        raise ResultsError(f"{one_line(folder)}: no results folder (no {ABOUT} of ours in it)")
-    try:
-        about = json.loads((path / ABOUT).read_bytes())
-        version = about["format_version"]
-        if version != FORMAT_VERSION:
-            raise ResultsError(
-                f"{one_line(folder)}: results of format {shown(str(version))}, "
-                f"of which this version of hall knows {FORMAT_VERSION} only"
-            )
-        files = {str(s["name"]): _file_in(path, str(s["file"])) for s in about["scenarios"]}
-        read: dict[str, Any] = {n: _read_table(path / f"{n}.csv") for n in _COLUMNS}
-        return Experiment(
-            scenarios=load_all(files),
-            seed=int(about["seed"]),
-            replications=int(about["replications"]),
-            confidence=float(about["confidence"]),
-            **read,
+    about = _about_of(path)
+    version = about.get("format_version")
+    if version != FORMAT_VERSION:
+        raise ResultsError(
+            f"{one_line(folder)}: results of format {shown(str(version))}, "
+            f"of which this version of hall knows {FORMAT_VERSION} only"
         )
-    except ResultsError:
-        raise
-    except Exception as error:  # whatever somebody has done to the files
-        reason = one_line(f"{type(error).__name__}: {error}".splitlines()[0])
-        raise ResultsError(f"{one_line(folder)}: cannot read the results: {reason}") from None
+    try:
+        files = {str(s["name"]): _file_in(path, str(s["file"])) for s in about["scenarios"]}
+        seed, replications = int(about["seed"]), int(about["replications"])
+        confidence = float(about["confidence"])
+    except (LookupError, TypeError, ValueError) as error:
+        reason = one_line(f"{type(error).__name__}: {error}")
+        raise ResultsError(f"{one_line(path / ABOUT)}: damaged: {reason}") from None
+    try:
+        scenarios = load_all(files)
+    except ScenarioError as error:
+        raise ResultsError(str(error.problems[0])) from None
+    read: dict[str, Any] = {n: _read_table(path / f"{n}.csv") for n in _COLUMNS}
+    _check_complete(path, read, list(files), replications)
+    return Experiment(scenarios, seed, replications, confidence=confidence, **read)
+
+
+def _check_complete(
+    path: Path, read: Mapping[str, pd.DataFrame], names: Sequence[str], replications: int
+) -> None:
+    """Raise ResultsError unless the tables are about these replications, and whole."""
+    wanted = {(name, number) for name in names for number in range(replications)}
+    for table, frame in read.items():
+        file = one_line(path / f"{table}.csv")
+        found = set(zip(frame["scenario"], frame["replication"], strict=True))
+        for scenario, number in sorted(found - wanted):
+            raise ResultsError(f"{file}: no replication {number} of '{one_line(scenario)}' was run")
+        # Halls without pools or promises have empty tables.
+        for scenario, number in sorted(wanted - found if table == "metrics" or found else ()):
+            scenario = one_line(scenario)
+            raise ResultsError(f"{file}: replication {number} of '{scenario}' is missing")
+        keys = [c for c in frame.columns if c in (*_TEXTS, *_WHOLE_NUMBERS, "lead_time")]
+        if frame.duplicated(keys).any():
+            line = int(frame.duplicated(keys).to_numpy().argmax()) + 2
+            raise ResultsError(f"{file}:{line}: what stands above already")
 
 
 _COLUMNS: Final = {
@@ -314,8 +318,8 @@ _COLUMNS: Final = {
     "half_hours": tables.HALF_HOUR_COLUMNS,
     "visits": tables.VISIT_COLUMNS,
 }
-_TEXTS: Final = ("scenario", "metric", "subject", "unit", "time", "pool", "case_type")
-_WHOLE_NUMBERS: Final = ("replication", "half_hour", "visits")
+_TEXTS: Final = ("scenario", "metric", "subject", "unit", "time", "pool", "case_type", "half_hour")
+_WHOLE_NUMBERS: Final = ("replication", "visits")
 
 
 def _file_in(folder: Path, name: str) -> Path:
@@ -329,19 +333,41 @@ def _read_table(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     columns = _COLUMNS[path.stem]
-    # As text first: pandas would take a scenario called `NA` for a missing number.
-    table = pd.read_csv(path, encoding="utf-8-sig", dtype=str, keep_default_na=False)
-    if list(table.columns) != columns:
-        raise ResultsError(f"{one_line(path)}: not the columns {', '.join(columns)}")
-    return pd.DataFrame({c: [_value(c, text) for text in table[c]] for c in columns})
+    place = one_line(path)
+    rows = []
+    try:
+        # Not by pandas, which would take a scenario called `NA` for a missing number.
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            head = next(reader, None)
+            if head is None:
+                raise ResultsError(f"{place}: empty")
+            if head != columns:
+                raise ResultsError(f"{place}:1: not the columns {', '.join(columns)}")
+            for row in reader:
+                place = f"{one_line(path)}:{reader.line_num}"
+                if len(row) != len(columns):
+                    raise ResultsError(f"{place}: {len(row)} values for {len(columns)} columns")
+                rows.append([_value(c, text) for c, text in zip(columns, row, strict=True)])
+    except OSError as error:
+        raise ResultsError(f"{place}: cannot be read: {error.strerror}") from None
+    except (ValueError, csv.Error) as error:
+        raise ResultsError(f"{place}: {one_line(error)}") from None
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _value(column: str, text: str) -> str | int | float:
+    """Raises ValueError if it is none that this column has."""
+    if column == "metric" and text not in METRICS:
+        raise ValueError(f"no metric {shown(text)}")
+    if column == "half_hour":
+        parse_time_of_day(text)
     if column in _TEXTS:
         return _unguarded(text)
-    if column in _WHOLE_NUMBERS:
-        return int(text)
-    return float(text or "nan")
+    try:
+        return int(text) if column in _WHOLE_NUMBERS else float(text or "nan")
+    except ValueError:
+        raise ValueError(f"{column}: {shown(text)} is no number") from None
 
 
 def redraw(folder: str | Path) -> list[Path]:

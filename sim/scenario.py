@@ -13,26 +13,25 @@ whole seconds since midnight.
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from sim.durations import Clock, parse_time_of_day
 from sim.fields import (
-    SESSIONS_SCHEMA,
     WEEKDAYS,
     Date,
     DateOrWorkingDays,
     DurationText,
     Figure,
+    Hours,
+    HoursName,
     Model,
     Name,
     Names,
     NonNegative,
     OptionalLabel,
     Priority,
-    SessionList,
     Share,
     ShortForm,
     SomeNames,
@@ -40,6 +39,7 @@ from sim.fields import (
     TimesOfDay,
     Weekday,
     Weekdays,
+    check_shares,
 )
 from sim.time_laws import Time
 from sim.timeline import DAY
@@ -73,39 +73,6 @@ class DateList(Model):
         if not self.dates:
             raise ValueError("at least one date is wanted")
         return self
-
-
-class HoursRule(Model):
-    """Opening hours on the working days that it covers; the last rule that fits a day counts."""
-
-    sessions: SessionList
-    """Sessions of a day, such as ["08:30-12:00", "14:30-18:00"]; an empty list is closed."""
-    weekdays: Weekdays | None = None
-    """Only on these days of the week."""
-    from_: Date | None = Field(default=None, alias="from")
-    """Only from this date on."""
-    to: Date | None = None
-    """Only up to and including this date."""
-
-    @model_validator(mode="after")
-    def _in_order(self) -> HoursRule:
-        if self.from_ and self.to and self.to < self.from_:
-            raise ValueError(f"to: {self.to} is before {self.from_}, the date it begins")
-        return self
-
-
-def _hours_rules(value: object) -> object:
-    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
-        return [{"sessions": value}]
-    return value
-
-
-Hours = Annotated[
-    tuple[HoursRule, ...],
-    BeforeValidator(_hours_rules),
-    Field(strict=False, min_length=1),
-    ShortForm(SESSIONS_SCHEMA),
-]
 
 
 class Horizon(Model):
@@ -157,7 +124,7 @@ class Trip(Model):
 
     label: OptionalLabel = None
     """What people read."""
-    hours: Name | None = None
+    hours: HoursName | None = None
     """The hours in whose sessions they come; without it, the working hours."""
     profile: Name | None = None
     """When within a session they come; without it, evenly."""
@@ -174,7 +141,7 @@ class Gate(Model):
     """Only on these days; a day that is no working day moves to the next one."""
     dates: Annotated[tuple[Date, ...], Field(strict=False, min_length=1)] | None = None
     """Only on these dates."""
-    open: Name | None = None
+    open: HoursName | None = None
     """Instead of a time of day: waits until these hours are open."""
     resumes: Literal["at once", "next opening"] = "at once"
     """When what went through goes on: at once, or when the working hours next open."""
@@ -268,12 +235,18 @@ class Arrivals(Model):
     """A CSV file with a column `arrived_at` and columns of attributes, or a list of instants."""
     profile: Name | dict[Name, dict[Name, Name]] | None = None
     """Shape of day and week; by attribute: {channel: {counter: hall_day, online: any_hour}}."""
-    hours: Name | None = None
+    hours: HoursName | None = None
     """For per_hour: the hours; without it, the working hours."""
     at: TimeOfDay | None = None
     """For every: the time of day."""
     batch: Annotated[int, Field(ge=1, le=10_000)] | dict[str, Share] = 1
     """How many cases come together: a number, or sizes with their shares {12: 50 %, 15: 50 %}."""
+
+    @property
+    def is_single(self) -> bool:
+        """Whether cases come one by one."""
+        sizes = self.batch if isinstance(self.batch, dict) else (self.batch,)
+        return all(int(size) == 1 for size in sizes)
 
     @model_validator(mode="before")
     @classmethod
@@ -306,7 +279,9 @@ class Arrivals(Model):
         if isinstance(self.batch, dict):
             if not all(size.isdecimal() and 1 <= int(size) <= 10_000 for size in self.batch):
                 raise ValueError("batch: sizes are whole numbers from 1")
-            _sums_to_one(self.batch, "batch")
+            check_shares(self.batch, "batch")
+        if isinstance(self.profile, dict) and not self.is_single:
+            raise ValueError("batch: who comes together comes at one instant; name one 'profile'")
         if kind == "recorded" and self.batch != 1:
             raise ValueError("'batch' does not go with 'recorded'")
         if isinstance(self.recorded, str):
@@ -315,17 +290,11 @@ class Arrivals(Model):
         return self
 
 
-def _sums_to_one(shares: dict[str, float], what: str) -> None:
-    total = math.fsum(shares.values())
-    if abs(total - 1) > 1e-9:
-        raise ValueError(f"{what}: shares add up to {100 * total:g} %, not 100 %")
-
-
 def _attributes(value: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
     for name, shares in value.items():
         if name == PASS:
             raise ValueError(f"'{PASS}' is the loop's pass and cannot be drawn")
-        _sums_to_one(shares, name)
+        check_shares(shares, name)
     return value
 
 
@@ -355,7 +324,7 @@ class Shift(Model):
 
     servers: Annotated[int, Field(ge=0, le=MAX_SERVERS)]
     """How many."""
-    hours: Name | None = None
+    hours: HoursName | None = None
     """When they work; without it, the working hours."""
 
 
@@ -438,7 +407,7 @@ class Scenario(Model):
     """Working days: China's with make-up days, Monday to Friday, every day, or one's own list."""
     hours: Annotated[dict[Name, Hours], Field(min_length=1)]
     """Opening hours, by name."""
-    working_hours: Name
+    working_hours: HoursName
     """The hours that count as working time."""
     horizon: Horizon
     """What is measured."""

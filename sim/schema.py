@@ -17,11 +17,11 @@ from pydantic import BaseModel
 from sim.documents import SOURCE_KEY, SOURCE_WORDS
 from sim.overlays import LIKE
 
+_STATEMENT: Final = {"type": "string", "pattern": rf"^({'|'.join(SOURCE_WORDS)})\b"}
 _SOURCE: Final[dict[str, Any]] = {
-    "type": "string",
-    "pattern": rf"^({'|'.join(SOURCE_WORDS)})\b",
+    "anyOf": [_STATEMENT, {"type": "object", "additionalProperties": _STATEMENT}],
     "description": "Where the numbers of this map and below are from: "
-    "stated, derived, calibrated or assumed, and by whom.",
+    "stated, derived, calibrated or assumed, and by whom; or that of some of its keys.",
 }
 _ABOUT: Final[tuple[str, ...]] = ("description", "default")
 ABOVE: Final[dict[str, Any]] = {
@@ -66,8 +66,12 @@ def file_schema(scenario: type[BaseModel], reform: type[BaseModel]) -> dict[str,
     definitions |= {"Scenario": scenario_schema, "Changes": changes, "Reform": reform_schema}
     pieces = {name: _as_patch(piece) for name, piece in definitions.items()}
     return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A scenario of a service hall, or a reform",
-        "anyOf": [{"$ref": "#/$defs/Scenario"}, {"$ref": "#/$defs/Reform"}],
+        # Not anyOf, for which editors would tell of a scenario what keeps it from being a reform.
+        "if": {"type": "object", "required": ["reform"]},
+        "then": {"$ref": "#/$defs/Reform"},
+        "else": {"$ref": "#/$defs/Scenario"},
         "$defs": dict(sorted({**pieces, "Source": _SOURCE}.items())),
     }
 
@@ -86,11 +90,14 @@ def _as_patch(piece: Any) -> Any:
     changed = {key: _as_patch(below) for key, below in piece.items()}
     if isinstance(piece.get("title"), str):  # pydantic's: the name once more
         del changed["title"]
+    # The loader knows what a name is; editors would not take Chinese letters for letters.
+    if "\\W" in str(changed.get("pattern")):
+        del changed["pattern"]
     if piece.get("type") != "object":
         return changed
     for key in ("required", "minProperties", "default", "propertyNames"):
         changed.pop(key, None)
-    # The loader knows what a name is; editors would not take Chinese letters for letters.
+    # A pattern of keys is that of names too.
     for below in changed.pop("patternProperties", {}).values():
         changed["additionalProperties"] = below
     properties = changed.get("properties", {})
@@ -103,9 +110,15 @@ def _as_patch(piece: Any) -> Any:
 
 def _or_null(piece: dict[str, Any]) -> dict[str, Any]:
     """What may stand there, or null."""
-    if {"type": "null"} in piece.get("anyOf", ()):
-        return piece
     about = {key: piece[key] for key in _ABOUT if key in piece}
-    rest = {key: below for key, below in piece.items() if key not in about}
-    options = rest["anyOf"] if list(rest) == ["anyOf"] else [rest]
-    return {**about, "anyOf": [*options, {"type": "null"}]}
+    null = {"type": "null"}
+    options = [option for option in _options(piece) if option != null]
+    return {**about, "anyOf": [*options, null]}
+
+
+def _options(piece: dict[str, Any]) -> list[dict[str, Any]]:
+    """The alternatives of a piece, without alternatives in them."""
+    rest = {key: below for key, below in piece.items() if key not in _ABOUT}
+    if list(rest) != ["anyOf"]:
+        return [rest]
+    return [option for alternative in rest["anyOf"] for option in _options(alternative)]

@@ -10,7 +10,7 @@ import numpy as np
 from sim.event_log import Kind, pool_of_server
 from sim.plan import NONE
 from sim.timeline import NEVER, BoolArray, IntArray, StepFunction
-from sim.traces import Attempts, Trace, event_text, tell
+from sim.traces import READY, Attempts, Trace, event_text, tell
 
 _NEVER_OPEN: Final = StepFunction(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
@@ -196,34 +196,77 @@ def _second_choice(trace: Trace, queue: int, shift: int, later: list[int]) -> It
 
 
 def _sent_away(trace: Trace) -> Iterator[str]:
-    """Only people are turned away, and only from a full room or a closed pool; nobody stays on."""
-    plan, log = trace.plan, trace.log
-    turned = log.of_kind(Kind.TURN_AWAY)
-    turned_queue = trace.of_activity("queue")[trace.step[turned]]
-    may = np.zeros(len(turned), dtype=np.bool_)
-    for queue, shifts in enumerate(trace.shifts_of_queue):
-        pools = [plan.pools[pool] for pool in plan.queues[queue]]
-        sessions = [plan.shifts[shift].sessions.step_function() for shift in shifts]
-        openness = sum(sessions, _NEVER_OPEN)
-        mine = turned_queue == queue
-        is_closed = openness(log.at[turned[mine]]) == 0
-        may[mine] = (is_closed & (pools[0].at_closing != "wait")) | (pools[0].room is not None)
-        if pools[0].at_closing != "wait" and all(pool.at_closing != "serve" for pool in pools):
-            yield from _overstaying(trace, queue, openness)
-    may &= trace.of_activity("trip")[trace.step[turned]] != NONE
-    yield from tell(turned[~may], lambda i: f"{event_text(plan, log, i)}: nothing sends it away")
-
-
-def _overstaying(trace: Trace, queue: int, openness: StepFunction) -> Iterator[str]:
-    attempts = trace.attempts
-    people = attempts.where(attempts.is_person & (attempts.queue == queue))
-    closes_at = np.append(openness.times[openness.values == 0], NEVER)
-    goes_at = closes_at[np.searchsorted(closes_at, people.enqueued_at, side="left")]
-    goes_at = np.where(openness(people.enqueued_at) == 0, people.enqueued_at, goes_at)
+    """Only people are turned away, from a full room or a closed pool, and there nobody stays on."""
+    plan, attempts = trace.plan, trace.attempts
+    is_turned = attempts.exit_kind == Kind.TURN_AWAY
+    may = _is_crowded_out(trace, is_turned)
+    for queue in range(len(trace.shifts_of_queue)):
+        if plan.pools[plan.queues[queue][0]].at_closing == "wait":
+            continue
+        mine = np.flatnonzero((attempts.queue == queue) & attempts.is_person)
+        goes_at = _closed_to(trace, queue, attempts.enqueued_at[mine])
+        is_open = _openness(trace, queue)(attempts.exit_at[mine]) > 0
+        may[mine] |= ~is_open & (goes_at <= attempts.exit_at[mine])
+        stays = (attempts.exit_at[mine] > goes_at) & (goes_at < plan.end_at)
+        yield from _tell_overstaying(trace, mine[stays], goes_at[stays])
     yield from tell(
-        np.flatnonzero((people.exit_at > goes_at) & (goes_at < trace.plan.end_at)),
+        np.flatnonzero(is_turned & ~may),
         lambda i: (
-            f"{trace.name(people.step[i])}: waits on after {trace.instant(goes_at[i])} "
+            f"{trace.name(attempts.step[i])}: is turned away at "
+            f"{trace.instant(attempts.exit_at[i])}, but nothing sends it away"
+        ),
+    )
+
+
+def _is_crowded_out(trace: Trace, is_turned: BoolArray) -> BoolArray:
+    """Of those who are turned away, the people who leave behind them a room that is full.
+
+    Who is lost with their case in that round may have been in the room, and counts as there.
+    """
+    attempts = trace.attempts
+    # Who runs out of patience in the round after is there until then.
+    moved_on = [attempts.exit_kind == READY, attempts.exit_kind == Kind.RENEGE]
+    left = attempts.exit_order + np.select(moved_on, [3, 1], 0)
+    first_pool = np.where(attempts.is_person, _first_pools(trace)[attempts.queue], NONE)
+    crowded = np.zeros(len(is_turned), dtype=np.bool_)
+    for number, pool in enumerate(trace.plan.pools):
+        if pool.room is not None:
+            people = first_pool == number
+            mine = np.flatnonzero(is_turned & people)
+            handed_out = attempts.exit_order[mine]
+            came = _count_up_to(2 * attempts.enqueued_round[people], handed_out)
+            crowded[mine] = came - _count_up_to(left[people], handed_out) >= pool.room
+    return crowded
+
+
+def _openness(trace: Trace, queue: int) -> StepFunction:
+    shifts = (trace.plan.shifts[shift] for shift in trace.shifts_of_queue[queue])
+    return sum((shift.sessions.step_function() for shift in shifts), _NEVER_OPEN)
+
+
+def _closed_to(trace: Trace, queue: int, enqueued_at: IntArray) -> IntArray:
+    """When a pool has closed to people who came at these instants, and serves them no more.
+
+    At once if they came when it was closed; else when it closes, unless those who close last serve
+    who is there.
+    """
+    plan, openness = trace.plan, _openness(trace, queue)
+    closes_at = openness.times[openness.values == 0]
+    for number in trace.shifts_of_queue[queue]:
+        shift = plan.shifts[number]
+        if plan.pools[shift.pool].at_closing == "serve":
+            closes_at = closes_at[~np.isin(closes_at, shift.sessions.ends)]
+    closes_at = np.append(closes_at, NEVER)
+    goes_at = closes_at[np.searchsorted(closes_at, enqueued_at, side="left")]
+    return np.where(openness(enqueued_at) == 0, enqueued_at, goes_at)
+
+
+def _tell_overstaying(trace: Trace, who: IntArray, goes_at: IntArray) -> Iterator[str]:
+    steps = trace.attempts.step[who]
+    yield from tell(
+        np.arange(len(who)),
+        lambda i: (
+            f"{trace.name(steps[i])}: waits on after {trace.instant(goes_at[i])} "
             "in a pool that has closed"
         ),
     )

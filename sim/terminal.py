@@ -1,7 +1,8 @@
 """Writing to a terminal, a file or a pipe.
 
 Results go to standard output; progress, warnings and problems go to standard error. Nothing but a
-terminal that takes them gets escape codes, and no text is taken for markup.
+terminal that takes them gets escape codes, and no text is taken for markup. An output that was
+closed before the start (`>&-`) is one whose reader is gone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -28,8 +30,17 @@ PATIENCE: Final = 2.0
 """Seconds of work below which no progress is shown."""
 
 
-def speak_utf8() -> None:
-    """Let Chinese come out whatever the locale says."""
+def prepare() -> None:
+    """Let there be streams, and let Chinese come out whatever the locale says."""
+    if sys.stdout is None:
+        reading, writing = os.pipe()
+        # To its own number, which the next file would get, and be written over.
+        os.dup2(writing, 1)
+        for number in {reading, writing} - {1}:
+            os.close(number)
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
@@ -73,8 +84,9 @@ def write_json(data: object) -> None:
 
 
 def say(text: str) -> None:
-    """Write one line to standard error."""
-    print(one_line(text), file=sys.stderr, flush=True)
+    """Write one line to standard error, if it takes one."""
+    with suppress(OSError):
+        print(one_line(text), file=sys.stderr, flush=True)
 
 
 @dataclass
@@ -123,6 +135,6 @@ class ProgressLine:
         self.bar.update(self.bar.task_ids[0], completed=done)
 
 
-def close_pipe() -> None:
-    """Nobody reads on: let Python's last flush go nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())  # type: ignore[union-attr]
+def close_output() -> None:
+    """Nobody reads on, or nothing more fits: let Python's last flush go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

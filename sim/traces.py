@@ -64,6 +64,8 @@ class Attempts:
     is_person: BoolArray
     enqueued_at: IntArray
     enqueued_round: IntArray
+    exit_kind: IntArray
+    """READY for who is lost with their case or waits at the end."""
     exit_at: IntArray
     """NEVER for who waits at the end."""
     exit_order: IntArray
@@ -252,6 +254,7 @@ class Trace:
             is_person=self.of_activity("trip")[step] != NONE,
             enqueued_at=chain.at[at],
             enqueued_round=self.round[event],
+            exit_kind=exit_kind,
             exit_at=exit_at,
             exit_order=2 * exit_round + shade,
             server=server,

@@ -8,7 +8,13 @@ they would trip over it.
 from __future__ import annotations
 
 from sim.name_checks import Finding, check_names
-from sim.plan_checks import check_horizon, check_plan, check_time_laws
+from sim.plan_checks import (
+    check_horizon,
+    check_plan,
+    check_recorded,
+    check_time_laws,
+    plan_warnings,
+)
 from sim.process_checks import check_processes
 from sim.scenario import Scenario
 
@@ -19,7 +25,16 @@ def check(scenario: Scenario) -> list[Finding]:
     A path is a tuple of keys and indices, fit for `tree.locate`; one that ends with "[key]" is
     about the key before it.
     """
-    findings = [*check_horizon(scenario), *check_time_laws(scenario)]
+    findings = [*check_horizon(scenario), *check_time_laws(scenario), *check_recorded(scenario)]
     names = list(check_names(scenario))
     findings += names or check_processes(scenario)
     return findings or list(check_plan(scenario))
+
+
+def warnings_about(scenario: Scenario) -> list[str]:
+    """What in a right scenario is most likely not meant: sentences that begin with a dotted path.
+
+    Recorded rows outside the horizon, people who come to closed pools, gates whose last date leaves
+    cases stuck, pools that no activity asks for, and rules for people where none come.
+    """
+    return list(plan_warnings(scenario))

@@ -4,8 +4,10 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -128,6 +130,9 @@ def test_what_only_reads_files_is_there_at_once(place: Path, arguments: list[str
         (["run", "old.yaml", "--seed", "1.5"], "Invalid value for '--seed'"),
         (["run", "gone.yaml"], "gone.yaml: cannot be read: No such file or directory"),
         (["run", "."], "is not a regular file"),
+        (["check", "-"], "-: a scenario is a file; write it to one first"),
+        (["run", "old.yaml", "/dev/stdin"], "/dev/stdin: a scenario is a file; write it to one"),
+        (["show", "/dev/fd/63"], "/dev/fd/63: a scenario is a file; write it to one first"),
         (["run", "old.yaml", "old.yaml"], "two scenarios are called 'old'"),
         (["run", "old.yaml", "--set", "pools"], "--set pools: no '='"),
         (["run", "old.yaml", "--set", "pool.x=1"], "Did you mean 'pools'"),
@@ -196,7 +201,28 @@ def test_an_overloaded_pool_is_a_warning(hall: Hall) -> None:
         code, out, err = hall(*command, *overload)
         assert code == 0
         assert "load: windows 1.35!" in out
-        assert err.startswith("warning: old.yaml: pool 'windows' has load 1.35!")
+        assert err.startswith("warning: old.yaml: pool 'windows' has load 1.35: more")
+
+
+def test_what_is_most_likely_not_meant_is_a_warning(hall: Hall, place: Path) -> None:
+    """A pool that nothing asks for."""
+    spare = REFORM.replace("pools: {", "pools: {spare: {shifts: {clerks: {servers: 1}}}, ")
+    (place / "new.yaml").write_text(spare, encoding="utf-8")
+    for command in (("check", "new.yaml"), ("run", "new.yaml", "-r", "1")):
+        code, out, err = hall(*command)
+        assert code == 0
+        assert "spare" in out
+        assert err.startswith("warning: new.yaml: pools.spare: ")
+
+
+def test_help_names_files_that_are_there(hall: Hall) -> None:
+    """And that can be checked: the shared base is no scenario by itself."""
+    root = Path(cli.__file__).parents[1]
+    for command in ("check", "show", "schema", "run", "compare"):
+        _, out, _ = hall(command, "--help")
+        for name in re.findall(r"scenarios/\S+", out):
+            assert (root / name).is_file()
+            assert "base" not in name
 
 
 def test_show_prints_a_file_that_is_the_same_scenario(hall: Hall, place: Path) -> None:
@@ -364,6 +390,17 @@ def test_a_broken_law_is_exit_code_1(hall: Hall, monkeypatch: pytest.MonkeyPatch
     assert (code, out, err) == (1, "", "one\ntwo\n")
 
 
+@pytest.mark.parametrize("reason", ["Unable to allocate 9 TiB", ""])
+def test_too_little_memory_is_one_line(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    monkeypatch.setattr("sim.experiment.run", failing(MemoryError(reason)))
+    code, out, err = hall("run", "old.yaml")
+    assert (code, out) == (1, "")
+    told = reason or "a shorter horizon or fewer cases need less"
+    assert err == f"hall: needs more memory than there is: {told}\n"
+
+
 def test_an_interruption_is_exit_code_130(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sim.experiment.run", failing(KeyboardInterrupt()))
     code, out, err = hall("run", "old.yaml")
@@ -380,6 +417,83 @@ def test_a_closed_pipe_is_quiet(place: Path, arguments: list[str]) -> None:
     found = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
     os.close(writing)
     assert (found.returncode, found.stderr) == (141, b"")
+
+
+SHELL = 'exec "$0" -m sim "$@"'
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "old.yaml", "-r", "1"], ["schema"]])
+@pytest.mark.parametrize(
+    ("output", "code", "message"),
+    [(">&-", 141, ""), (">/dev/full", 5, "hall: the output cannot be written: No space left")],
+)
+def test_an_output_that_takes_nothing(
+    place: Path, arguments: list[str], output: str, code: int, message: str
+) -> None:
+    """Closed before the start, or full."""
+    command = ["sh", "-c", f"{SHELL} {output}", sys.executable, *arguments]
+    found = subprocess.run(command, stderr=subprocess.PIPE, check=False, text=True)
+    assert found.returncode == code
+    assert found.stderr.startswith(message)
+    assert len(found.stderr.splitlines()) == bool(message)
+
+
+@pytest.mark.parametrize("error", ["2>&-", "2>/dev/full"])
+def test_messages_that_nobody_takes_do_not_come_among_the_results(place: Path, error: str) -> None:
+    command = ["sh", "-c", f"{SHELL} {error}", sys.executable, "check", "gone.yaml"]
+    found = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    assert (found.returncode, found.stdout) == (2, b"")
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.3, 0.6, 1.5])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_command_at_once_and_leaves_nothing(
+    place: Path, seconds: float, number: signal.Signals, code: int
+) -> None:
+    """While modules are imported, and while halls are simulated."""
+    arguments = ["compare", "old.yaml", "new.yaml", "-r", "100000", "-o", "r"]
+    before = sorted(place.iterdir())
+    with subprocess.Popen(
+        [sys.executable, "-m", "sim", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        time.sleep(seconds)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=10)
+    assert sorted(place.iterdir()) == before
+    if seconds > 0.3:  # Before that Python itself may not have begun.
+        assert (process.returncode, out) == (code, "")
+        told = [line for line in err.splitlines() if " runs" not in line]
+        assert told == ["interrupted"]
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_while_results_are_written_leaves_nothing(place: Path, name: str) -> None:
+    """Even where Python cannot raise, as in `__del__`: it comes once more."""
+    code = f"""
+import signal, sys
+import sim.__main__, sim.results
+
+class Weak:
+    def __del__(self):
+        signal.raise_signal(signal.{name})
+
+def write(*_):
+    Weak()
+    while True:
+        pass
+
+sim.results._write = write
+sys.exit(sim.__main__.main())
+"""
+    before = sorted(place.iterdir())
+    command = [sys.executable, "-c", code, "run", "old.yaml", "-r", "1", "-o", "r"]
+    found = subprocess.run(command, capture_output=True, timeout=15, check=False)
+    assert found.returncode == 128 + signal.Signals[name]
+    assert found.stderr == b"interrupted\n"
+    assert sorted(place.iterdir()) == before
 
 
 @pytest.mark.parametrize("locale", ["C", "POSIX"])

@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim import documents
-from sim.documents import from_plain, parse_setting, read_document, resolve, to_yaml
+from sim.documents import from_plain, parse_setting, read_document, resolve
 from sim.errors import Mark, ScenarioError
+from sim.resolved import to_yaml
 from sim.tree import (
     UNPRINTABLE,
     MapNode,
@@ -107,6 +108,23 @@ def test_a_source_begins_with_one_of_four_words(read, written, found):
         f"found {found}"
     ):
         read(f"a:\n  source: {written}\n" if written else "a:\n  source: ~\n")
+
+
+def test_a_source_may_be_said_key_by_key(read):
+    hall = read(
+        "source: derived\na: 1\nb: [2]\nc: {source: stated, d: 3}\ne: {f: 4, g: 5, "
+        "source: {f: assumed}}\n"
+    )
+    assert [leaf.source for _, leaf in numbers(hall)] == [
+        *["derived", "derived", "stated", "assumed", "derived"]
+    ]
+    with says(
+        "hall.yaml:2:19: source.servesr: nothing here is called 'servesr'. "
+        "Did you mean 'servers'?\n"
+        "hall.yaml:2:36: source: a source begins with stated, derived, calibrated or assumed; "
+        "found 'guess'"
+    ):
+        read("servers: 3\nsource: {servesr: stated, servers: guess}\n")
 
 
 # Scalars
@@ -350,7 +368,7 @@ def test_a_setting_knows_that_it_is_one():
         ("a..b=1", "--set a..b: an empty key"),
         ("=1", "--set : an empty key"),
         ("a=", "--set a: nothing after '='; write null to remove a value"),
-        ("a=[1", "--set a: not YAML: while parsing a flow sequence (begun in line 1), "),
+        ("a=[1", "--set a: not YAML: while parsing a flow sequence, "),
         ("a={b: 1, b: 2}", "--set a: b: the key 'b' is given twice"),
         ("a.source=stated", "--set a.source: a source is not a value; it cannot be set here"),
         ("a\x1b[0m=1", "--set a\ufffd[0m: the character U+001B is not allowed in a key"),
@@ -361,6 +379,15 @@ def test_a_setting_knows_that_it_is_one():
 def test_a_setting_that_cannot_be_read_says_why(text, message):
     with pytest.raises(ScenarioError, match=rf"\A{re.escape(message)}[^\n]*\Z"):
         parse_setting(text)
+
+
+@pytest.mark.parametrize("text", ["label=[/red] $x$", "a=[1", "a={b", "a='x"])
+def test_a_setting_that_is_no_yaml_wants_quotation_marks(text):
+    with pytest.raises(
+        ScenarioError, match=r"\A--set [a-z]+: not YAML: .*; put it in quot"
+    ) as error:
+        parse_setting(text)
+    assert "line" not in str(error.value)
 
 
 # Writing and making
@@ -464,6 +491,20 @@ def test_yaml_is_written_in_block_style_with_remarks_and_short_lists_in_one_line
 def test_lists_of_maps_and_of_lists_are_written_with_dashes():
     tree = data(a=[{"b": 1, "c": [{}]}, [["x" * 80]], []])
     assert to_yaml(tree) == (f"a:\n  - b: 1\n    c:\n      - {{}}\n  - - - {'x' * 80}\n  - []\n")
+
+
+@pytest.mark.parametrize(
+    "text", ["16:30", "09:00", "no", "Yes", "on", "y", "N", "1_000", "0b1", "2015-01-05 09:00:30"]
+)
+def test_text_that_yaml_1_1_takes_for_something_else_is_quoted(text):
+    """As value and as key; a date stays, since it is a date."""
+    written = to_yaml(data(**{text: [text, "2015-01-05", "08:30-12:00", "12 min"]}))
+    assert written == f'"{text}": ["{text}", 2015-01-05, 08:30-12:00, 12 min]\n'
+    assert yaml.safe_load(to_yaml(data(a=text))) == {"a": text}
+
+
+def test_large_numbers_are_numbers_to_all_readers():
+    assert yaml.safe_load(to_yaml(data(a=1e16, b=1e-7))) == {"a": 1e16, "b": 1e-7}
 
 
 def test_infinity_and_nan_can_be_written(read):

@@ -354,6 +354,21 @@ FORGERIES: Mapping[str, tuple[Data, Callable[[Forger], Forger], str]] = {
         event("TURN_AWAY", 1, at=1),
         "waits on after 2020-01-01 12:00:00 in a pool that has closed",
     ),
+    "a person who stays on where those who were there before are served": (
+        one_pool(["12:00"], "10 min", open=LUNCH),
+        event("TURN_AWAY", 0, at=1),
+        "waits on after 2020-01-01 12:00:00 in a pool that has closed",
+    ),
+    "a person turned away who was there before closing": (
+        LATE,
+        event("START", 1, kind=int(Kind.TURN_AWAY), server=-1, at=-5),
+        "turned away at 2020-01-01 12:00:00, but nothing sends it away",
+    ),
+    "a person turned away from a room with a place": (
+        CROWDED,
+        event("START", 1, kind=int(Kind.TURN_AWAY), server=-1, at=-10),
+        "turned away at 2020-01-01 09:00:00, but nothing sends it away",
+    ),
     "a room that is too full": (
         CROWDED,
         event("TURN_AWAY", 2, at=1),

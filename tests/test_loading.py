@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from sim import recordings
 from sim.errors import Mark, ScenarioError
@@ -19,10 +21,15 @@ from sim.loading import (
     root_of,
     scenario_from,
 )
-from sim.tree import find, locate
+from sim.tree import find, locate, plain
 
 CASES = Path(__file__).parent / "cases"
 VALID = sorted(path.name for path in (CASES / "valid").glob("*.yaml"))
+SHIPPED = [
+    path
+    for path in sorted((CASES.parents[1] / "scenarios").glob("*.yaml"))
+    if path.stem != "lanzhou-base"
+]
 
 HALL = """\
 source: assumed, an example
@@ -131,8 +138,7 @@ def test_a_map_can_be_set_and_a_value_removed(folder):
     company = loaded.case_types["company"]
     assert list(company.activities) == ["file", "check", "sign", "hand_out"]
     with says(
-        "--set case_types.company.activities.check.delay: "
-        "case_types.company.activities.check.delay: exactly one family is wanted, "
+        "--set case_types.company.activities.check.delay: exactly one family is wanted, "
         "found constant and uniform; remove one with 'constant: null'"
     ):
         load(
@@ -155,8 +161,46 @@ def test_a_setting_that_fits_nowhere_is_named(folder):
         ScenarioError, match=r"\A--set pols.desk: pols: unknown key. Did you mean 'pools'"
     ):
         load("hall.yaml", ["pols.desk=3"])
-    with says("--set pools.dsk: pools.dsk: nothing to remove here. Did you mean 'desk'?"):
+    with says("--set pools.dsk: nothing to remove here. Did you mean 'desk'?"):
         load("hall.yaml", ["pools.dsk=null"])
+    with says("--set pools.desk: shifts.day.servers: a whole number is wanted, not 'x'"):
+        load("hall.yaml", ["pools.desk={shifts: {day: {servers: x}}}"])
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("pools.dsk.shifts.day.servers=3", "nothing called 'dsk' in pools. Did you mean 'desk'?"),
+        (
+            "pools.desk.shifts.dya.servers=3",
+            "nothing called 'dya' in pools.desk.shifts. Did you mean 'day'?",
+        ),
+        (
+            "case_types.company.activities.fiel.documents=3",
+            "nothing called 'fiel' in case_types.company.activities. Did you mean 'file'?",
+        ),
+        ("pools={bank: {room: 3}}", "nothing called 'bank' in pools. Names: desk"),
+        ("trips.visit.comes=50 %", "nothing called 'visit' in trips"),
+        (
+            "case_types.company.attributes.kind={a: 1}",
+            "nothing called 'kind' in case_types.company.attributes",
+        ),
+        ("extends=b.yaml", "'extends' cannot be set; only a file can say it"),
+        ("reforms=[b.yaml]", "'reforms' cannot be set; only a file can say it"),
+    ],
+)
+def test_a_setting_makes_nothing_new(folder, setting, message):
+    """A name that is not there is most likely mistyped."""
+    with says(f"--set {setting.split('=')[0]}: {message}"):
+        load("hall.yaml", [setting])
+
+
+def test_a_setting_can_say_what_was_left_open(folder):
+    gate = "case_types.company.activities.check.gate"
+    loaded = load("hall.yaml", [f"{gate}.at=09:30", f"{gate}.weekdays=[mon]", "description=x"])
+    found = loaded.case_types["company"].activities["check"].gate
+    assert found is not None
+    assert (found.at, found.weekdays) == ((34200,), ("mon",))
 
 
 # Activities that are left out
@@ -431,10 +475,13 @@ def test_the_resolved_file_says_everything_and_where_it_is_from(folder):
     )
     text = resolved_yaml(load_document("a.yaml", ["pools.desk.shifts.day.servers=2"]))
     lines = [" # ".join(part.strip() for part in line.split(" # ")) for line in text.splitlines()]
-    assert lines[lines.index("pools:") :][:9] == [
+    assert lines[lines.index("pools:") :][:12] == [
         "pools:",
         "desk:",
+        "source:",
+        'room: "stated, a sign on the door"',
         "shifts:",
+        'source: "assumed, set on the command line"',
         "day:",
         "servers: 2 # --set pools.desk.shifts.day.servers assumed, set on the command line",
         "room: 5 # a.yaml:5 stated, a sign on the door",
@@ -444,6 +491,31 @@ def test_the_resolved_file_says_everything_and_where_it_is_from(folder):
     ]
     assert "comes: 52 % # hall.yaml:18 assumed, an example" in lines
     assert not any(line.startswith(("extends", "reforms")) for line in lines)
+
+
+@pytest.mark.parametrize("path", [*(CASES / "valid" / name for name in VALID), *SHIPPED], ids=str)
+def test_the_resolved_file_says_the_same_of_every_number(path, tmp_path):
+    """And what was left out says that it is a default; readers of YAML 1.1 see the same values."""
+    loaded = load_document(path)
+    shown = tmp_path / "resolved.yaml"
+    shown.write_text(resolved_yaml(loaded), encoding="utf-8")
+    again = load_document(shown)
+    before = {row.path: (row.kind, row.source) for row in provenance(loaded)}
+    after = {row.path: (row.kind, row.source) for row in provenance(again)}
+    assert {path: after[path] for path in before} == before
+    added = {path: said for path, said in after.items() if path not in before}
+    assert set(added.values()) <= {("assumed", "assumed, default")}
+    read = yaml.safe_load(shown.read_text(encoding="utf-8"))
+    assert without_sources(read) == plain(again.tree)
+
+
+def without_sources(value: Any) -> Any:
+    """What PyYAML reads, with its dates as text."""
+    if isinstance(value, dict):
+        return {key: without_sources(below) for key, below in value.items() if key != "source"}
+    if isinstance(value, list):
+        return [without_sources(item) for item in value]
+    return str(value) if isinstance(value, dt.date) else value
 
 
 def test_recorded_values_are_shown_without_their_places(folder):

@@ -91,7 +91,9 @@ def test_a_batch_is_as_many_cases_as_its_mean_size():
 
 def test_a_recording_counts_what_it_says_and_not_the_shares():
     instants = ["2015-01-05 09:00", "2015-01-12 09:00", "2015-01-12 09:00", "2015-01-13 09:00"]
-    recorded = {"arrived_at": instants, "channel": ["counter", "counter", "online", "counter"]}
+    instants.append("2016-01-13 09:00")  # behind the horizon
+    channels = ["counter", "counter", "online", "counter", "counter"]
+    recorded = {"arrived_at": instants, "channel": channels}
     data = hall({"file": served("1 h", when={"channel": "counter"}), "end": {"delay": "1 h"}})
     data["case_types"]["company"]["arrivals"] = {"recorded": recorded}
     assert loads(data)["desks"] == (140, pytest.approx(2))

@@ -11,6 +11,8 @@ from rich.console import Console
 
 from sim.experiment import Experiment, as_data, load_all, run
 from sim.labels import Labels, one_line, title
+from sim.metric_definitions import METRICS
+from sim.numbers import Interval, Number
 from sim.report import (
     as_json,
     check_report,
@@ -123,6 +125,36 @@ def test_nothing_happens_at_all() -> None:
     assert row(text, "utilisation").split()[1:] == ["0.0", "[0.0,", "0.0]", "%"]
 
 
+def test_an_interval_is_shown_as_far_as_it_is_possible() -> None:
+    """Computed beyond: below no waiting, beyond all on time. Differences may be below 0."""
+    wait, share = METRICS["waiting_time_mean"], METRICS["on_time_share"]
+    assert Number(wait, 3, ()).interval(Interval(2.0, -1.0, 5.0, 3)) == "[0, 5]"
+    assert Number(share, 3, ()).interval(Interval(0.9, 0.7, 1.1, 3)) == "[70.0, 100.0]"
+    assert Number(share, 3, ()).interval(Interval(0.1, -0.1, 0.3, 3)) == "[0.0, 30.0]"
+    difference = Number(share, 3, (), is_difference=True)
+    assert difference.interval(Interval(-0.9, -1.1, -0.7, 3)) == "[-100.0, -70.0]"
+    assert (
+        Number(wait, 3, (), is_difference=True).interval(Interval(-2.0, -3.0, -1.0, 3))
+        == "[-3, -1]"
+    )
+
+
+def test_people_who_are_sent_away_or_leave_are_shown_where_there_are_some(
+    experiment: Experiment,
+) -> None:
+    for report in (run_report, compare_report):
+        assert "turned away" not in text_of(report(experiment))
+    busy = as_data(scenario())
+    serve = busy["case_types"]["case"]["activities"]["serve"]
+    serve |= {"patience": "5 min", "if_not_served": "lost"}
+    found = run({"old": Scenario.model_validate(busy), "new": scenario(2)}, 2)
+    shown = text_of(run_report(found))
+    assert re.search(r"reneged +[1-9][\d.]* .* persons", shown)
+    assert re.search(r"reneged +0 +\[0, 0\] +persons", shown[shown.index("\nnew") :])
+    assert "turned away" not in shown
+    assert re.search(r"reneged +[1-9][\d.]* +[0.]+ +-[1-9]", text_of(compare_report(found)))
+
+
 # --- compare -------------------------------------------------------------------------------------
 
 
@@ -182,6 +214,17 @@ def test_what_only_one_scenario_has_is_counted() -> None:
     assert "errand" in text_of(run_report(found))
 
 
+def test_days_that_are_not_the_same_days_are_remarked(experiment: Experiment) -> None:
+    remark = "the days that are compared are not the same days"
+    assert remark not in text_of(compare_report(experiment))
+    horizon = {"from": "2020-01-01", "to": "2020-01-04"}
+    for other in (scenario(horizon=horizon), scenario(calendar="weekdays")):
+        text = text_of(
+            compare_report(run({"old": scenario(), "same": scenario(), "new": other}, 1))
+        )
+        assert text.count(remark) == 1
+
+
 def test_a_published_figure_is_shown_under_its_own_label() -> None:
     figure = {"label": "Dozen", "metric": "arrivals", "subject": "hall", "equals": 1}
     found = run({"old": scenario(published={"x": figure})}, 2)
@@ -232,6 +275,12 @@ def test_labels_are_of_the_right_kind() -> None:
     assert labels.subject("waiting_time_mean", "online") == "channel online"
 
 
+def test_scenarios_of_one_label_go_by_their_names() -> None:
+    """As those do that are one file with two settings."""
+    found = load_all({n: scenario(label=text) for n, text in zip("abc", "XXY", strict=True)})
+    assert Labels.of(found).scenarios == {"a": "a", "b": "b", "c": "Y"}
+
+
 def test_a_metric_is_titled_in_words() -> None:
     assert title("on_time_share") == "on time share"
     assert title("working_days_p90") == "working days, 90 % within"
@@ -247,7 +296,7 @@ def test_a_pool_with_more_work_than_it_can_do_is_warned_about() -> None:
     found = run({"busy": Scenario.model_validate(hall(busy, {"w": pool()}))}, 1)
     [loaded] = found.scenarios.values()
     [warning] = load_warnings(loaded)
-    assert "pool 'w' has load 3.00!: its queue grows for as long as the hall is open" in warning
+    assert "pool 'w' has load 3.00: more work comes than it can do: people leave or" in warning
     assert "load: w 3.00!" in text_of(check_report(loaded))
     assert "without a statement" in text_of(check_report(loaded))
 

@@ -191,8 +191,31 @@ def damage(folder: Path, how: str) -> None:
             about.write_text("[]")
         case "later format":
             about.write_text(
-                about.read_text().replace('"format_version": 1', '"format_version": 9')
+                about.read_text().replace('"format_version": 2', '"format_version": 9')
             )
+        case "empty description":
+            about.write_text("")
+        case "half a description":
+            about.write_text('{"format": "service-hall results",')
+        case "no seed":
+            about.write_text(about.read_text().replace('"seed"', '"seeds"'))
+        case "empty table":
+            (folder / "lead_times.csv").write_text("")
+        case "picture for a table":
+            (folder / "visits.csv").write_bytes(b"\x89PNG\xff")
+        case "no rows":
+            path = folder / "metrics.csv"
+            path.write_text(path.read_text(encoding="utf-8").splitlines()[0] + "\n")
+        case "cut off":
+            path = folder / "half_hours.csv"
+            path.write_text(path.read_text(encoding="utf-8")[:-40])
+        case "a row twice":
+            path = folder / "visits.csv"
+            text = path.read_text(encoding="utf-8")
+            path.write_text(text + text.splitlines()[-1] + "\n")
+        case "another metric":
+            path = folder / "metrics.csv"
+            path.write_text(path.read_text(encoding="utf-8").replace("reneged", "ren"))
         case "no table":
             (folder / "metrics.csv").unlink()
         case "another table":
@@ -210,15 +233,24 @@ def damage(folder: Path, how: str) -> None:
     ("how", "message"),
     [
         ("no folder", "there is no such folder"),
-        ("no description", r"no results folder \(no experiment.json of ours in it\)"),
-        ("another program's", "no results folder"),
-        ("a list", "no results folder"),
-        ("later format", "results of format 9, of which this version of hall knows 1 only"),
-        ("no table", "cannot read the results: FileNotFoundError"),
+        ("no description", r"no results folder \(no experiment.json in it\)"),
+        ("another program's", "experiment.json: not written by hall"),
+        ("a list", "experiment.json: not written by hall"),
+        ("later format", "results of format 9, of which this version of hall knows 2 only"),
+        ("empty description", "experiment.json: empty"),
+        ("half a description", "experiment.json: no JSON: Expecting property name"),
+        ("no seed", "experiment.json: damaged: KeyError: 'seed'"),
+        ("empty table", r"lead_times\.csv: empty"),
+        ("picture for a table", r"visits\.csv: 'utf-8' codec can't decode"),
+        ("no rows", r"metrics\.csv: replication 0 of 'new' is missing"),
+        ("cut off", r"half_hours\.csv:25: \d values for 12 columns"),
+        ("a row twice", r"visits\.csv:14: what stands above already"),
+        ("another metric", r"metrics\.csv:\d+: no metric ren"),
+        ("no table", r"metrics\.csv: cannot be read: No such file"),
         ("another table", "not the columns scenario, replication, metric"),
-        ("text for a number", "cannot read the results: ValueError"),
+        ("text for a number", r"visits\.csv:14: replication: x is no number"),
         ("scenario elsewhere", r"\.\./old.yaml lies outside the folder"),
-        ("no scenario", "cannot read the results: ScenarioError: .*old.yaml"),
+        ("no scenario", r"scenarios/old\.yaml: cannot be read: No such file"),
     ],
 )
 def test_damaged_results_are_refused(
@@ -273,7 +305,16 @@ def test_what_is_not_ours_is_never_touched(place: str, message: str, tmp_path: P
     assert contents(tmp_path) == {"thesis/draft.txt": b"years of work"}
 
 
-@pytest.mark.parametrize("place", ["notes.txt", "figures/own.svg", "scenarios/deep/x.yaml"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "notes.txt",
+        "figures/own.svg",
+        "figures/mine.png",
+        "scenarios/my.yaml",
+        "scenarios/deep/x.yaml",
+    ],
+)
 def test_results_with_something_else_among_them_are_not_replaced(
     experiment: Experiment, tmp_path: Path, place: str
 ) -> None:
@@ -326,6 +367,50 @@ def test_a_failure_leaves_what_was_there(
             write_results(replace(experiment, seed=99), folder)
         assert contents(folder) == before
         assert os.listdir(tmp_path) == ["r"]
+
+
+def test_what_a_killed_run_has_left_is_removed(experiment: Experiment, tmp_path: Path) -> None:
+    """But not what is in use, what holds the only copy of earlier results, or what is not ours."""
+    import fcntl
+
+    stale, used, halfway = (tmp_path / f".hall-{letter * 12}.tmp" for letter in "abc")
+    foreign = tmp_path / ".hall-notes.tmp"
+    for folder in (stale / "new", used / "new", halfway / "new", halfway / "old", foreign):
+        folder.mkdir(parents=True)
+    for folder in (stale, used, halfway, foreign):
+        os.utime(folder, (0, 0))
+    lock = os.open(used, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    write_results(experiment, tmp_path / "r", figures=False)
+    os.close(lock)
+    assert set(tmp_path.iterdir()) == {tmp_path / "r", used, halfway, foreign}
+
+
+def test_an_interruption_between_the_moves_brings_the_earlier_results_back(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_results(experiment, tmp_path / "r", figures=False)
+    before = contents(folder)
+    rename = Path.rename
+
+    def interrupted(path: Path, target: Path) -> Path:
+        if path.name == "new":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_results(replace(experiment, seed=99), folder, figures=False)
+    assert contents(folder) == before
+    assert os.listdir(tmp_path) == ["r"]
+
+
+def test_half_hours_are_times_of_day_and_minutes(experiment: Experiment, tmp_path: Path) -> None:
+    """Two clerks, 5 in an hour for 10 minutes each: nobody waits for an hour."""
+    half_hours = table(write_results(experiment, tmp_path / "r", figures=False), "half_hours")
+    assert list(half_hours["half_hour"][:4]) == ["09:00", "09:30", "10:00", "10:30"]
+    waits = half_hours["waiting_time_mean_min"]
+    assert 1 < waits.max() < 60
 
 
 def test_file_names_are_safe_everywhere_and_differ() -> None:

@@ -55,6 +55,27 @@ def test_every_map_may_say_where_its_numbers_are_from():
     assert faults({"source": "guessed"})
 
 
+def test_no_piece_offers_null_twice():
+    def offers(piece: Any) -> int:
+        options = piece.get("anyOf", [])
+        return (piece == {"type": "null"}) + sum(map(offers, options))
+
+    def pieces(node: Any) -> Any:
+        if isinstance(node, dict):
+            yield node
+        for below in node.values() if isinstance(node, dict) else node:
+            if isinstance(below, dict | list):
+                yield from pieces(below)
+
+    assert max(offers(piece) for piece in pieces(json_schema())) == 1
+    assert json_schema()["$schema"].endswith("/draft/2020-12/schema")
+
+
+def test_names_may_be_chinese_for_editors_too():
+    """Their regular expressions know no letters but a to z."""
+    assert "\\\\W" not in json.dumps(json_schema())
+
+
 def test_null_removes_and_nothing_is_required():
     assert faults({"case_types": {"company": {"activities": {"copy": None, "file": {}}}}}) == []
     assert faults({"extends": "base.yaml", "reforms": ["a.yaml"]}) == []
@@ -65,6 +86,20 @@ def test_null_removes_and_nothing_is_required():
     "data",
     [
         {"calender": "china"},
+        {"pools": {}, "changes": {}},
+        {"reform": "faster", "changes": {"calendar": 3}},
+        {"case_types": {"a": {"activities": {"b": {"delay": "12 m"}}}}},
+        {"case_types": {"a": {"activities": {"b": {"service": {"gamma": {"mean": "12 m"}}}}}}},
+        {"case_types": {"a": {"activities": {"b": {"service": {"uniform": {"low": "12 m"}}}}}}},
+        {"case_types": {"a": {"activities": {"b": {"gate": {"dates": ["5.1.2015"]}}}}}},
+        {"case_types": {"a": {"activities": {"b": {"again": {"probability": "a half"}}}}}},
+        {"case_types": {"a": {"arrivals": {"every": "12 m"}}}},
+        {"case_types": {"a": {"arrivals": {"at": "9 am"}}}},
+        {"trips": {"a": {"comes": "half"}}},
+        {"promises": {"a": {"within": "12 m"}}},
+        {"horizon": {"from": "12 m"}},
+        {"horizon": {"to": "12 m"}},
+        {"hours": {"a": ["12 m"]}},
         {"pools": {"desk": {"shifts": {"day": {"servers": "2"}}}}},
         {"calendar": "chnia"},
         {"reform": "faster", "changes": {"pool": {}}},

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from sim.errors import ScenarioError
 from sim.loading import load, scenario_from
-from sim.validation import check
+from sim.validation import check, warnings_about
 
 CASES = Path(__file__).parent / "cases"
 INVALID = sorted(path.stem for path in (CASES / "invalid").glob("*.yaml"))
@@ -46,6 +46,121 @@ def test_a_wrong_file_says_what_is_wrong_and_where(name, monkeypatch):
 def test_a_right_file_has_nothing_to_find(name, monkeypatch):
     monkeypatch.chdir(CASES / "valid")
     assert check(load(f"{name}.yaml")) == []
+
+
+@pytest.mark.timeout(5)
+def test_many_loops_around_each_other_are_refused_at_once():
+    """And so are conditions of so many attributes that their combinations cannot be looked at."""
+    names = [f"a{number}" for number in range(60)]
+    loops = {
+        name: {
+            "after": names[max(number - 1, 0) : number],
+            "delay": "1 h",
+            "again": {"probability": "99.99 %", "from": names[0]},
+        }
+        for number, name in enumerate(names)
+    }
+    with pytest.raises(ScenarioError, match=r"a59\.again: a case would go through this about 10,0"):
+        scenario_from(small_hall(loops))
+    shares = {name: {"x": 0.5, "y": 0.5} for name in names[:16]}
+    asking = {name: {"delay": "1 h", "when": dict.fromkeys(shares, "x")} for name in names}
+    message = r"a1\.when: with those before it, asks for more than 100,000 combinations"
+    with pytest.raises(ScenarioError, match=message):
+        scenario_from(small_hall({"all": {"delay": "1 h"}, **asking}, attributes=shares))
+
+
+# What is most likely not meant
+
+
+def small_hall(activities: dict[str, Any], **case_type: Any) -> dict[str, Any]:
+    return {
+        "calendar": "weekdays",
+        "hours": {"day": ["09:00-12:00", "13:00-17:00"], "morning": ["09:00-12:00"]},
+        "working_hours": "day",
+        "horizon": {"from": "2015-01-05", "to": "5 working days"},
+        "profiles": {
+            "flat": {"half_hours": {"09:00": 3, "12:30": 1}},
+            "early": {"half_hours": {"08:30": 1, "09:00": 1}},
+        },
+        "trips": {"visit": {}},
+        "pools": {
+            "windows": {"shifts": {"day": {"servers": 1}, "nobody": {"servers": 0}}},
+            "office": {"shifts": {"morning": {"servers": 1, "hours": "morning"}}},
+        },
+        "case_types": {
+            "company": {
+                "arrivals": {"per_working_day": 4, "profile": "flat"},
+                "activities": activities,
+                **case_type,
+            }
+        },
+    }
+
+
+VISIT = {"trip": "visit", "pool": "windows", "service": "10 min"}
+PAPERS = {"pool": "office", "service": "10 min"}
+
+
+def warned(activities: dict[str, Any], pools: Any = None, **case_type: Any) -> list[str]:
+    hall = small_hall(activities, **case_type)
+    for name, rules in (pools or {}).items():
+        hall["pools"].setdefault(name, {"shifts": {"day": {"servers": 1}}}).update(rules)
+    return warnings_about(scenario_from(hall))
+
+
+def test_a_hall_without_oddities_gets_no_warning():
+    wait = {"office": {"at_closing": "wait"}}
+    arrivals = {"recorded": ["2015-01-05 09:00"]}
+    assert warned({"file": VISIT, "check": PAPERS}, wait, arrivals=arrivals) == []
+
+
+def test_recorded_rows_outside_the_horizon_are_counted():
+    arrivals = {"recorded": ["2015-01-05 09:00", "2015-01-12 09:00", "2014-12-31 09:00"]}
+    assert warned({"file": VISIT, "check": PAPERS}, arrivals=arrivals) == [
+        "case_types.company.arrivals.recorded: 2 of 3 rows do not lie from 2015-01-05 to 2015-01-09"
+    ]
+
+
+def test_people_who_come_when_nobody_is_on_shift_are_counted():
+    """Of 4 cases 1 comes at 12:30; with the office as well as the windows that is no better."""
+    closed = (
+        "case_types.company.arrivals.profile: 25 % of arrivals come for 'file' while nobody is on "
+        "shift (windows, office), and are turned away"
+    )
+    assert warned({"file": {**VISIT, "pool": ["windows", "office"]}}) == [closed]
+    waiting = {"windows": {"at_closing": "wait"}}
+    assert warned({"file": {**VISIT, "pool": ["windows", "office"]}}, waiting) == []
+    channels = {"channel": {"counter": 0.5, "online": 0.5}}
+    profile = {"channel": {"counter": "early", "online": "flat"}}
+    assert warned(
+        {"file": {**VISIT, "when": {"channel": "counter"}}, "check": PAPERS},
+        attributes=channels,
+        arrivals={"per_working_day": 4, "profile": profile},
+    ) == [
+        "case_types.company.arrivals.profile.channel.counter: 50 % of these arrivals come for "
+        "'file' while nobody is on shift (windows), and are turned away"
+    ]
+
+
+def test_a_gate_whose_last_date_leaves_cases_stuck_is_told():
+    gate = {"at": "09:00", "dates": ["2015-01-07", "2015-01-08"]}
+    recorded = {"recorded": ["2015-01-05 09:00"]}
+    assert warned({"file": VISIT, "check": {**PAPERS, "gate": gate}}, arrivals=recorded) == [
+        "case_types.company.activities.check.gate.dates: the last date is 2015-01-08; who comes "
+        "to it later stays there to the end (2015-01-09)"
+    ]
+
+
+def test_pools_and_rules_that_concern_nobody_are_told():
+    recorded = {"recorded": ["2015-01-05 09:00"]}
+    check = {**PAPERS, "if_not_served": "lost"}
+    pools = {"spare": {}, "office": {"at_closing": "turn_away"}}
+    assert warned({"file": VISIT, "check": check}, pools, arrivals=recorded) == [
+        "pools.office.at_closing: nobody waits here in person, and papers are never turned away",
+        "pools.spare: no activity asks for it",
+        "case_types.company.activities.check.if_not_served: nobody waits here in person, so "
+        "nobody is lost",
+    ]
 
 
 # Anything at all
