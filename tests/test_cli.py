@@ -50,7 +50,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder one is in, with two scenarios."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(Path(cli.__file__).parents[1]))
-    monkeypatch.delenv("HALL_DEBUG", raising=False)
+    for name in ("HALL_DEBUG", "COLUMNS"):  # a test runner may say how wide its terminal is
+        monkeypatch.delenv(name, raising=False)
     (tmp_path / "old.yaml").write_text(HALL, encoding="utf-8")
     (tmp_path / "new.yaml").write_text(REFORM, encoding="utf-8")
     return tmp_path
