@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trees
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from trees import anywhere, fixed
 
 from sim import documents
 from sim.documents import from_plain, parse_setting, read_document, resolve
@@ -28,21 +30,7 @@ from sim.tree import (
     plain,
 )
 
-HALL = """\
-# The hall of a district.
-source: stated, yearbook 2015
-pools:
-  窗口: {servers: 4, 名称: "综合"}
-  reviewers:
-    source: assumed, no record
-    servers: 2
-    shifts: [08:30-12:00, 13:30-17:00]
-service:
-  mean: 12 min
-"""
-
-anywhere = Mark("here")
-fixed = settings(derandomize=True, deadline=None, max_examples=150)
+HALL = "# The hall of a district.\n" + trees.HALL
 
 
 @pytest.fixture

@@ -7,27 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from trees import HALL, anywhere, fixed
 
 from sim.documents import SETTING_SOURCE, from_plain, parse_setting, read_document
-from sim.errors import Mark, ScenarioError
+from sim.errors import ScenarioError
 from sim.tree import MapNode, find, locate, locate_key, merge, numbers, plain, suggest
-
-HALL = """\
-source: stated, yearbook 2015
-pools:
-  窗口: {servers: 4, 名称: "综合"}
-  reviewers:
-    source: assumed, no record
-    servers: 2
-    shifts: [08:30-12:00, 13:30-17:00]
-service:
-  mean: 12 min
-"""
-
-anywhere = Mark("here")
-fixed = settings(derandomize=True, deadline=None, max_examples=150)
 
 
 @pytest.fixture
