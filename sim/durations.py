@@ -180,22 +180,23 @@ def _parse_session(text: object) -> tuple[int, int]:
     if opens < closes:
         return opens, closes
     if opens == closes:
-        raise ValueError(f"closes at {_time_of_day_text(closes)}, the moment it opens")
+        raise ValueError(f"closes at {format_time_of_day(closes)}, the moment it opens")
     hint = ""
     # 22:00-06:00 is a night; 13:00-12:30 is a slip of the pen.
     if closes + DAY - opens <= DAY // 2:
         evening, morning = _session_text(opens, DAY), _session_text(0, closes)
         hint = f"; hours end at 24:00, so write '{evening}'"
         hint += f" and '{morning}'" if closes > 0 else ""
-    closing, opening = _time_of_day_text(closes), _time_of_day_text(opens)
+    closing, opening = format_time_of_day(closes), format_time_of_day(opens)
     raise ValueError(f"closes at {closing}, before it opens ({opening}){hint}")
 
 
-def _time_of_day_text(time_of_day: int) -> str:
+def format_time_of_day(time_of_day: int) -> str:
+    """The text of a time of day in seconds since midnight: `08:30`, or `08:30:15`."""
     hours, rest = divmod(time_of_day, HOUR)
     minutes, seconds = divmod(rest, MINUTE)
     return f"{hours:02}:{minutes:02}" + (f":{seconds:02}" if seconds else "")
 
 
 def _session_text(opens: int, closes: int) -> str:
-    return f"{_time_of_day_text(opens)}-{_time_of_day_text(closes)}"
+    return f"{format_time_of_day(opens)}-{format_time_of_day(closes)}"

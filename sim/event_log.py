@@ -98,12 +98,15 @@ def make_log(plan: Plan, workload: Workload, rows: IntArray) -> EventLog:
     return EventLog(*map(read_only, (at, kind, case, place, activity, pool, server)))
 
 
+def shift_of_server(plan: Plan) -> IntArray:
+    """The shift of each server."""
+    return np.repeat(np.arange(len(plan.shifts)), [shift.servers for shift in plan.shifts])
+
+
 def pool_of_server(plan: Plan) -> IntArray:
     """The pool of each server."""
-    return np.repeat(
-        np.array([shift.pool for shift in plan.shifts], dtype=np.int64),
-        np.array([shift.servers for shift in plan.shifts], dtype=np.int64),
-    )
+    pool_of_shift = np.array([shift.pool for shift in plan.shifts], dtype=np.int64)
+    return pool_of_shift[shift_of_server(plan)]
 
 
 def first_pool_of_activity(plan: Plan) -> IntArray:
@@ -205,17 +208,9 @@ def case_table(
         return column
 
     is_done = steps.completed_at != NEVER
-    joined = np.concatenate(
-        [_step_facts(itinerary.visit, itinerary.is_repeat) for itinerary in workload.itineraries]
-        or [np.zeros((0, 2), dtype=np.int64)]
-    )
-    lengths = np.array([it.num_steps for it in workload.itineraries], dtype=np.int64)
-    begins = np.concatenate(([0], np.cumsum(lengths)))
-    place = np.arange(workload.num_steps) - workload.first_step[workload.step_case]
-    visit, is_repeat = joined[begins[workload.itinerary[workload.step_case]] + place].T
     documents = np.array([activity.documents for activity in plan.activities], dtype=np.int64)
-    handed_in = np.where(is_done & (visit == 1), documents[workload.step_activity], 0)
-    repeats = np.bincount(workload.step_case, is_repeat * is_done, minlength=num_cases)
+    handed_in = np.where(is_done & (workload.step_visit == 1), documents[workload.step_activity], 0)
+    repeats = workload.step_case[is_done & workload.step_is_repeat]
     come_ins = log.of_kind(Kind.COME_IN)
     return CaseTable(
         arrived_at=workload.arrived_at,
@@ -224,12 +219,8 @@ def case_table(
         milestones=_milestones(plan, workload, steps),
         visits=np.bincount(log.case[come_ins], minlength=num_cases),
         documents=np.bincount(workload.step_case, handed_in, minlength=num_cases).astype(np.int64),
-        is_first_pass=repeats == 0,
+        is_first_pass=np.bincount(repeats, minlength=num_cases) == 0,
     )
-
-
-def _step_facts(visit: np.ndarray, is_repeat: np.ndarray) -> IntArray:
-    return np.stack([visit, is_repeat], axis=1).astype(np.int64)
 
 
 def _milestones(plan: Plan, workload: Workload, steps: StepTable) -> IntArray:

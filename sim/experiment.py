@@ -18,13 +18,13 @@ from pydantic import BaseModel
 
 from sim import comparison
 from sim.documents import from_plain
-from sim.durations import Duration
+from sim.durations import Duration, format_time_of_day
 from sim.errors import Mark, Problem, ScenarioError
 from sim.loading import Loaded, load_document
 from sim.output_analysis import CONFIDENCE
 from sim.planning import compile_plan
 from sim.scenario import Scenario
-from sim.timeline import HOUR, MINUTE
+from sim.timeline import MINUTE
 from sim.tree import MapNode
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ def _readable(half_hours: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any
         return {}
     return {
         **half_hours,
-        "half_hour": [_time_of_day(seconds) for seconds in half_hours["half_hour"]],
+        "half_hour": [format_time_of_day(seconds) for seconds in half_hours["half_hour"]],
         "waiting_time_mean_min": [w / MINUTE for w in half_hours["waiting_time_mean"]],
     }
 
@@ -263,14 +263,9 @@ def _plain(value: object, key: str = "") -> object:
     if isinstance(value, Mapping):
         return {str(name): _plain(below) for name, below in value.items()}
     if key == "sessions" and isinstance(value, tuple):
-        return [f"{_time_of_day(start)}-{_time_of_day(end)}" for start, end in value]
+        return [f"{format_time_of_day(start)}-{format_time_of_day(end)}" for start, end in value]
     if key == "at" and isinstance(value, int):
-        return _time_of_day(value)
+        return format_time_of_day(value)
     if isinstance(value, tuple):
         return [_plain(item, key) for item in value]
     return str(value) if isinstance(value, Duration | dt.date) else value
-
-
-def _time_of_day(seconds: int) -> str:
-    text = f"{seconds // HOUR:02d}:{seconds % HOUR // MINUTE:02d}"
-    return f"{text}:{seconds % MINUTE:02d}" if seconds % MINUTE else text

@@ -127,18 +127,13 @@ def make_process(
         for follower, before in enumerate(after):
             if follower not in loop.members and loop.members & set(before):
                 waits_for[follower].append(loop.end)
-    extra: list[set[int]] = [set(before) for before in waits_for]
-    for loop in loops:
-        for member in loop.members:
-            for follower in reach[member] - loop.members:
-                extra[follower].add(loop.end)
-    if cycle := find_cycle([sorted(before) for before in extra]):
+    if cycle := find_cycle(waits_for):
         end = next(loop.end for loop in loops if loop.end in cycle)
         raise LoopError(end, "waits for the end of another loop that waits for this one's end")
     return Process(
         after=tuple(tuple(dict.fromkeys(before)) for before in waits_for),
         loops=tuple(loops),
-        order=_topological_order(extra),
+        order=_topological_order([set(before) for before in waits_for]),
         trips=tuple(trips),
         passes=tuple(passes),
     )

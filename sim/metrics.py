@@ -7,13 +7,23 @@ event log; nothing is counted while the engine runs.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from sim.durations import Clock
-from sim.event_log import CaseTable, EventLog, Kind, StepTable, case_table, step_table
+from sim.event_log import (
+    CaseTable,
+    EventLog,
+    Kind,
+    StepTable,
+    case_table,
+    pool_of_server,
+    shift_of_server,
+    step_table,
+)
 from sim.lifetimes import Lifetimes
 from sim.metric_definitions import CHANNEL, HALL, LEAD_TIME_UNITS, lead_time_limit
 from sim.plan import NONE, Plan
@@ -151,9 +161,13 @@ class _Measuring:
 
     def pools(self) -> dict[str, list[object]]:
         table: dict[str, list[object]] = {}
-        waits = self.waits()
+        waits = self.waits
         services = self.services()
         hall_overtime = 0.0
+        unserved = {
+            "turned_away": self.count_by_pool(Kind.TURN_AWAY),
+            "reneged": self.count_by_pool(Kind.RENEGE),
+        }
         for index, pool in enumerate(self.plan.pools):
             mine = waits.pool == index
             self.waiting(pool.name, waits.lasted[mine & waits.is_served & waits.is_measured])
@@ -170,18 +184,22 @@ class _Measuring:
             overtime = load.overtime / HOUR / max(self.num_working_days, 1)
             self.values["overtime_hours", pool.name] = overtime
             hall_overtime += overtime
-            for metric, kind in (("turned_away", Kind.TURN_AWAY), ("reneged", Kind.RENEGE)):
-                events = self.log.of_kind(kind)
-                measured = self.log.at[events] >= self.plan.measured_from_at
-                of_pool = measured & (self.log.pool[events] == index)
-                self.values[metric, pool.name] = float(of_pool.sum())
-                self.values[metric, HALL] = float(measured.sum())
+            for metric, by_pool in unserved.items():
+                self.values[metric, pool.name] = float(by_pool[index])
+                self.values[metric, HALL] = float(by_pool.sum())
             here = mine & waits.is_served & waits.is_measured
             for column, entries in load.by_half_hour(waits.begin[here], waits.lasted[here]).items():
                 table.setdefault(column, []).extend(entries)
         self.values["overtime_hours", HALL] = hall_overtime
         return table
 
+    def count_by_pool(self, kind: Kind) -> IntArray:
+        """How many events of a kind the measured part has at each pool."""
+        events = self.log.of_kind(kind)
+        events = events[self.log.at[events] >= self.plan.measured_from_at]
+        return np.bincount(self.log.pool[events], minlength=len(self.plan.pools))
+
+    @functools.cached_property
     def waits(self) -> _Waits:
         """Every attempt to be served: when it began, and when it ended if it did."""
         log, plan = self.log, self.plan
@@ -217,12 +235,9 @@ class _Measuring:
         """Every service: when it began and ended, at the latest with the horizon."""
         begun = np.flatnonzero(self.steps.server != NONE)
         server = self.steps.server[begun]
-        shifts = self.plan.shifts
-        shift_of_server = np.repeat(np.arange(len(shifts)), [shift.servers for shift in shifts])
-        shift = shift_of_server[server]
         return _Services(
-            pool=np.array([s.pool for s in shifts], dtype=np.int64)[shift],
-            shift=shift,
+            pool=pool_of_server(self.plan)[server],
+            shift=shift_of_server(self.plan)[server],
             begin=self.steps.started_at[begun],
             end=np.minimum(self.steps.completed_at[begun], self.plan.end_at),
         )
@@ -236,7 +251,7 @@ class _Measuring:
             self.values[f"waiting_over_{minutes}_min", subject] = share
 
     def channels(self) -> None:
-        waits = self.waits()
+        waits = self.waits
         channels: dict[str, list[IntArray]] = {}
         for index, case_type in enumerate(self.plan.case_types):
             for column, (attribute, names, _) in enumerate(case_type.attributes):

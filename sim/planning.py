@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import itertools
 import math
 from typing import Final
@@ -245,7 +246,7 @@ class _Compiler:
         elif gate.weekdays is not None:
             wanted = [WEEKDAYS.index(day) for day in gate.weekdays]
             # A day off before the origin may have moved to the first working day.
-            days = np.arange(-self.days_off_before(), len(self.days.mask))
+            days = np.arange(-self.days_off_before, len(self.days.mask))
             days = days[np.isin((days + self.origin.weekday()) % 7, wanted)]
             # What falls on a day off happens on the next working day.
             following = np.searchsorted(self.days.dates, days)
@@ -260,6 +261,7 @@ class _Compiler:
         latest, following = latest[following < len(starts)], following[following < len(starts)]
         return GateTable(read_only(latest), read_only(starts[following]))
 
+    @functools.cached_property
     def days_off_before(self) -> int:
         """How many days off there are just before the origin, as far as the calendar knows."""
         count = 0
@@ -305,7 +307,7 @@ class _Compiler:
         recorded: dict[int, IntArray] = {}
         if arrivals.per_hour is not None:
             sessions = self.sessions(arrivals.hours)
-            hours = np.diff(sessions.open_before, append=_total(sessions)) / HOUR
+            hours = (sessions.ends - sessions.starts) / HOUR
             rates = (_rate(sessions.starts, sessions.ends, arrivals.per_hour * hours),)
         elif arrivals.per_working_day is not None:
             if isinstance(arrivals.profile, dict):
@@ -438,10 +440,6 @@ def law_of(law: TimeLaw | None) -> laws.Distribution | None:
 
 def _amount(duration: Duration) -> float:
     return duration.amount if duration.clock is Clock.WORKING_DAYS else duration.seconds
-
-
-def _total(sessions: Sessions) -> int:
-    return int((sessions.ends - sessions.starts).sum())
 
 
 def _cut_at_midnight(sessions: Sessions) -> tuple[IntArray, IntArray]:

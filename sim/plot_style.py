@@ -31,6 +31,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
+from sim.durations import format_time_of_day
 from sim.labels import one_line
 
 Labels = Mapping[str, str]
@@ -187,11 +188,7 @@ def time_axis(ax: Axes, half_hours: pd.DataFrame, name: str) -> None:
     last = int(half_hours["half_hour"].max()) + HALF_HOUR
     ax.set(xlim=(first, last), xlabel=name)
     ax.xaxis.set_major_locator(MultipleLocator(HALF_HOUR * (4 if last - first < 43_200 else 8)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _clock(int(x))))
-
-
-def _clock(seconds: int) -> str:
-    return f"{seconds // 3600:02d}:{seconds % 3600 // 60:02d}"
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: format_time_of_day(int(x))))
 
 
 def finish(figure: Figure, title: str, cast: Cast, key: Key, caption: str, *notes: str) -> Figure:

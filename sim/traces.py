@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from sim.calendars import Sessions
 from sim.durations import Clock
-from sim.event_log import EventLog, Kind
+from sim.event_log import EventLog, Kind, shift_of_server
 from sim.plan import CELLS, NONE, STRIDE, Plan
 from sim.timeline import DAY, NEVER, BoolArray, IntArray, format_instant
 from sim.workload import Workload
@@ -92,9 +92,7 @@ class Trace:
             in_step, workload.first_step[log.case] + np.where(in_step, log.place, 0), NONE
         )
         self.goes_back, self.round = _rounds(log)
-        self.shift_of_server = np.repeat(
-            np.arange(len(plan.shifts)), [shift.servers for shift in plan.shifts]
-        )
+        self.shift_of_server = shift_of_server(plan)
         self.shifts_of_queue = [
             [shift for shift in plan.shifts_of_queue(queue) if plan.shifts[shift].servers]
             for queue in range(len(plan.queues))

@@ -62,6 +62,10 @@ class Workload:
     step_case: IntArray
     step_activity: IntArray
     """Activity numbered through the hall."""
+    step_visit: IntArray
+    """How often the case has come to the activity, from 1."""
+    step_is_repeat: BoolArray
+    """In a later pass of a loop."""
     step_time: IntArray
     """Service or delay: seconds, or working days for a delay on that clock."""
     step_patience: IntArray
@@ -141,6 +145,8 @@ def draw_workload(plan: Plan, seed: int = 1, replication: int = 0) -> Workload:
         itineraries=itineraries,
         step_case=steps.case,
         step_activity=steps.activity,
+        step_visit=steps.visit,
+        step_is_repeat=steps.is_repeat,
         step_time=steps.time,
         step_patience=steps.patience,
         step_come_day=steps.come_day,
@@ -320,6 +326,7 @@ class _Steps:
     case: IntArray
     activity: IntArray
     visit: IntArray
+    is_repeat: BoolArray
     time: IntArray
     patience: IntArray
     come_day: IntArray
@@ -339,6 +346,7 @@ class _Steps:
         first_activity = np.array([t.first_activity for t in plan.case_types])
         activity_of = [it.activity for it in itineraries] or [np.zeros(0, dtype=np.int32)]
         visit_of = [it.visit for it in itineraries] or [np.zeros(0, dtype=np.int32)]
+        is_repeat_of = [it.is_repeat for it in itineraries] or [np.zeros(0, dtype=bool)]
         begins = np.concatenate(([0], np.cumsum([len(a) for a in activity_of])))
         lengths = np.diff(first_step)
         case = np.repeat(np.arange(len(case_type)), lengths)
@@ -348,6 +356,7 @@ class _Steps:
             case=case,
             activity=np.concatenate(activity_of)[source] + first_activity[case_type[case]],
             visit=np.concatenate(visit_of)[source],
+            is_repeat=np.concatenate(is_repeat_of)[source],
             time=np.zeros(num_steps, dtype=np.int64),
             patience=np.full(num_steps, NEVER, dtype=np.int64),
             come_day=np.zeros(num_steps, dtype=np.int64),

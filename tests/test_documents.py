@@ -16,7 +16,7 @@ import trees
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from trees import anywhere, fixed
+from trees import anywhere, data, fixed, says
 
 from sim import documents
 from sim.documents import from_plain, parse_setting, read_document, resolve
@@ -44,17 +44,6 @@ def read(tmp_path, monkeypatch):
         return read_document(path, Path("."))
 
     return read
-
-
-def says(message: str):
-    """Expects a ScenarioError with exactly these lines."""
-    return pytest.raises(ScenarioError, match=rf"\A{re.escape(message)}\Z")
-
-
-def data(**entries: Any) -> MapNode:
-    node = from_plain(entries, anywhere, None)
-    assert isinstance(node, MapNode)
-    return node
 
 
 # Positions and sources

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trees import HALL, anywhere, fixed
+from trees import HALL, data, fixed, says
 
-from sim.documents import SETTING_SOURCE, from_plain, parse_setting, read_document
+from sim.documents import SETTING_SOURCE, parse_setting, read_document
 from sim.errors import ScenarioError
 from sim.tree import MapNode, find, locate, locate_key, merge, numbers, plain, suggest
 
@@ -27,17 +26,6 @@ def read(tmp_path, monkeypatch):
         return read_document(path, Path("."))
 
     return read
-
-
-def says(message: str):
-    """Expects a ScenarioError with exactly these lines."""
-    return pytest.raises(ScenarioError, match=rf"\A{re.escape(message)}\Z")
-
-
-def data(**entries: Any) -> MapNode:
-    node = from_plain(entries, anywhere, None)
-    assert isinstance(node, MapNode)
-    return node
 
 
 # Positions
