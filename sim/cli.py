@@ -6,6 +6,7 @@ needs is imported when it runs, so that help and checks are there at once.
 
 from __future__ import annotations
 
+import enum
 import os
 import re
 import sys
@@ -23,6 +24,15 @@ from sim.labels import one_line
 if TYPE_CHECKING:
     from sim.experiment import Experiment
     from sim.loading import Loaded
+
+
+class EngineChoice(enum.StrEnum):
+    """What --engine takes."""
+
+    auto = "auto"
+    simpy = "simpy"
+    compiled = "compiled"
+
 
 USAGE, NOT_WRITTEN, INTERRUPTED, CLOSED_PIPE, BUG = 2, 5, 130, 141, 1
 _CLICK_ERROR: Final = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -135,6 +145,15 @@ Output = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, in full precision.")]
+Engine = Annotated[
+    EngineChoice,
+    typer.Option(
+        help="auto: the compiled engine where it saves time; the first run is SimPy's, compared.",
+    ),
+]
+Jobs = Annotated[
+    int, typer.Option("--jobs", "-j", min=1, max=1024, metavar="N", help="Worker processes.")
+]
 Check = Annotated[
     bool, typer.Option("--check", help="Assert on every run the laws that hold in every run.")
 ]
@@ -227,6 +246,8 @@ def run(
     settings: Settings = None,
     output: Output = None,
     as_json: Json = False,
+    engine: Engine = EngineChoice.auto,
+    jobs: Jobs = 1,
     check: Check = False,
 ) -> None:
     """Simulate scenarios and show what comes out, with 95 % intervals."""
@@ -235,7 +256,7 @@ def run(
     loaded = _load(files, settings)
     if output is not None:
         _check_folder(output)
-    experiment = _experiment(loaded, replications, seed, check)
+    experiment = _experiment(loaded, replications, seed, engine, jobs, check)
     folder = None if output is None else _write_results(experiment, output)
     if as_json:
         terminal.write_json(report.as_json(experiment, folder))
@@ -258,6 +279,8 @@ def compare(
     settings: Settings = None,
     output: Output = None,
     as_json: Json = False,
+    engine: Engine = EngineChoice.auto,
+    jobs: Jobs = 1,
     check: Check = False,
 ) -> None:
     """Compare scenarios with the first one: the same luck for all, differences with intervals.
@@ -275,7 +298,7 @@ def compare(
     if output is None:
         output = Path("results", "-vs-".join(file_names(list(loaded)).values())[:120])
     _check_folder(output)
-    experiment = _experiment(loaded, replications, seed, check)
+    experiment = _experiment(loaded, replications, seed, engine, jobs, check)
     folder = _write_results(experiment, output)
     if as_json:
         terminal.write_json(report.as_json(experiment, folder))
@@ -320,11 +343,27 @@ def _check_folder(folder: Path) -> None:
     check_folder(folder)
 
 
-def _experiment(loaded: dict[str, Loaded], replications: int, seed: int, check: bool) -> Experiment:
+def _experiment(
+    loaded: dict[str, Loaded],
+    replications: int,
+    seed: int,
+    engine: EngineChoice,
+    jobs: int,
+    check: bool,
+) -> Experiment:
     from sim import experiment
 
     with terminal.ProgressLine() as progress:
-        return experiment.run(loaded, replications, seed, progress=progress, check=check)
+        return experiment.run(
+            loaded,
+            replications,
+            seed,
+            engine=engine.value,
+            jobs=jobs,
+            progress=progress,
+            say=terminal.say,
+            check=check,
+        )
 
 
 def _write_results(experiment: Experiment, folder: Path) -> Path:

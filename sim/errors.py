@@ -5,6 +5,8 @@
     ├── CalendarError        2    a date that the calendar does not know
     ├── TooFewReplications   2    a statistic needs more replications than there are
     ├── LawViolated          1    a run broke one of the laws that hold in every run: a bug
+    ├── EnginesDiffer        1    the engines gave different logs: a bug
+    ├── RunawayError         1    a run that does not come to its end
     └── ResultsError         5    a results folder cannot be written or read
 
 A file's problems come all at once, each with file, line and column.
@@ -73,6 +75,18 @@ class TooFewReplications(HallError):  # noqa: N818 (reads as what happened)
 
 class LawViolated(HallError):  # noqa: N818 (reads as what happened)
     """A run broke one of the laws that hold in every run: a bug in this package."""
+
+    exit_code = 1
+
+
+class EnginesDiffer(HallError):  # noqa: N818 (reads as what happened)
+    """The engines gave different logs: a bug in this package."""
+
+    exit_code = 1
+
+
+class RunawayError(HallError):
+    """A run does not come to its end: no time passes, or there are too many events."""
 
     exit_code = 1
 

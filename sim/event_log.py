@@ -1,9 +1,9 @@
-"""The event log: what happened, event by event, and the tables that follow from it.
+"""The event log: what happened, event by event.
 
 Events are in the order of their instants. At one instant they are in rounds: all that happens is
 collected, then free servers are handed out, and what takes no time at all is complete in the next
 round. Within a round they are in the order of their kind (`Kind`), then by case, then by place in
-the itinerary. Engines keep no totals: the step table and the case table are made from the log.
+the itinerary. Engines keep no totals: what came of each step and case follows from the log.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.plan import NONE, Plan
-from sim.timeline import NEVER, BoolArray, IntArray, read_only
+from sim.timeline import IntArray, read_only
 from sim.workload import Workload
 
 
@@ -72,7 +72,9 @@ class EventLog:
 
     def of_kind(self, *kinds: Kind) -> IntArray:
         """Indices of the events of these kinds."""
-        return np.flatnonzero(np.isin(self.kind, kinds))
+        is_wanted = np.zeros(len(Kind), dtype=bool)
+        is_wanted[list(kinds)] = True
+        return np.flatnonzero(is_wanted[self.kind])
 
 
 def make_log(plan: Plan, workload: Workload, rows: IntArray) -> EventLog:
@@ -115,125 +117,3 @@ def first_pool_of_activity(plan: Plan) -> IntArray:
         [NONE if a.queue == NONE else plan.queues[a.queue][0] for a in plan.activities],
         dtype=np.int64,
     )
-
-
-@dataclass(frozen=True, eq=False)
-class StepTable:
-    """When each step of the workload came about; NEVER for what did not happen.
-
-    A step whose person was turned away or left has its last attempt here.
-    """
-
-    came_at: IntArray
-    """The person came in for it (steps that begin a trip, or came back)."""
-    enqueued_at: IntArray
-    started_at: IntArray
-    completed_at: IntArray
-    left_at: IntArray
-    """The last attempt to be served ended unserved."""
-    server: IntArray
-    """-1 while none has begun, or where none is needed."""
-
-
-def step_table(workload: Workload, log: EventLog) -> StepTable:
-    """The step table of a log."""
-    columns: dict[Kind, IntArray] = {}
-    step = workload.first_step[log.case] + log.place
-
-    def last(*kinds: Kind) -> IntArray:
-        column = np.full(workload.num_steps, NEVER, dtype=np.int64)
-        events = log.of_kind(*kinds)
-        column[step[events]] = log.at[events]  # later events overwrite earlier ones
-        return column
-
-    for kind in (Kind.COME_IN, Kind.ENQUEUE, Kind.START, Kind.COMPLETE):
-        columns[kind] = last(kind)
-    server = np.full(workload.num_steps, NONE, dtype=np.int64)
-    starts = log.of_kind(Kind.START)
-    server[step[starts]] = log.server[starts]
-    left_at = last(Kind.RENEGE, Kind.TURN_AWAY)
-    # Whoever came back and waits again has not left.
-    left_at[left_at < columns[Kind.ENQUEUE]] = NEVER
-    return StepTable(
-        came_at=columns[Kind.COME_IN],
-        enqueued_at=columns[Kind.ENQUEUE],
-        started_at=columns[Kind.START],
-        completed_at=columns[Kind.COMPLETE],
-        left_at=left_at,
-        server=server,
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class CaseTable:
-    """What became of each case; NEVER for what did not happen before the horizon."""
-
-    arrived_at: IntArray
-    departed_at: IntArray
-    """Left with everything done."""
-    lost_at: IntArray
-    milestones: IntArray
-    """(num_cases, num_milestones): when the last visit to the activity that marks it was done."""
-    visits: IntArray
-    """How often the person came in."""
-    documents: IntArray
-    """How many documents were handed in, each counted once."""
-    is_first_pass: BoolArray
-    """Nothing was ever sent back, as far as the case got."""
-
-    @property
-    def is_finished(self) -> BoolArray:
-        """Everything is done."""
-        is_finished: BoolArray = self.departed_at != NEVER
-        return is_finished
-
-    @property
-    def is_lost(self) -> BoolArray:
-        """Left for good with something undone."""
-        is_lost: BoolArray = self.lost_at != NEVER
-        return is_lost
-
-
-def case_table(
-    plan: Plan, workload: Workload, log: EventLog, steps: StepTable | None = None
-) -> CaseTable:
-    """The case table of a log."""
-    steps = steps or step_table(workload, log)
-    num_cases = workload.num_cases
-
-    def when(kind: Kind) -> IntArray:
-        column = np.full(num_cases, NEVER, dtype=np.int64)
-        events = log.of_kind(kind)
-        column[log.case[events]] = log.at[events]
-        return column
-
-    is_done = steps.completed_at != NEVER
-    documents = np.array([activity.documents for activity in plan.activities], dtype=np.int64)
-    handed_in = np.where(is_done & (workload.step_visit == 1), documents[workload.step_activity], 0)
-    repeats = workload.step_case[is_done & workload.step_is_repeat]
-    come_ins = log.of_kind(Kind.COME_IN)
-    return CaseTable(
-        arrived_at=workload.arrived_at,
-        departed_at=when(Kind.DEPART),
-        lost_at=when(Kind.LOSE),
-        milestones=_milestones(plan, workload, steps),
-        visits=np.bincount(log.case[come_ins], minlength=num_cases),
-        documents=np.bincount(workload.step_case, handed_in, minlength=num_cases).astype(np.int64),
-        is_first_pass=np.bincount(repeats, minlength=num_cases) == 0,
-    )
-
-
-def _milestones(plan: Plan, workload: Workload, steps: StepTable) -> IntArray:
-    milestone = np.array([activity.milestone for activity in plan.activities], dtype=np.int64)
-    of_step = milestone[workload.step_activity]
-    result = np.full((workload.num_cases, len(plan.milestones)), NEVER, dtype=np.int64)
-    marking = np.flatnonzero(of_step != NONE)
-    if len(marking):
-        # The last one counts: NEVER is later than everything, so an unfinished pass wins.
-        result[workload.step_case[marking], of_step[marking]] = 0
-        np.maximum.at(
-            result,
-            (workload.step_case[marking], of_step[marking]),
-            steps.completed_at[marking],
-        )
-    return result

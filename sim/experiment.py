@@ -1,14 +1,13 @@
 """Experiments: scenarios x replications, and the tables that come out.
 
-Replications are run in turn, the first of every scenario before the second of any, so that what is
-there at any moment can be compared pair by pair. One seed gives the same tables every time.
+One seed gives the same tables every time, whatever the engine and the number of workers.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import functools
-import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from sim.errors import Mark, Problem, ScenarioError
 from sim.loading import Loaded, load_document
 from sim.output_analysis import CONFIDENCE
 from sim.planning import compile_plan
+from sim.runs import EngineChoice, Runs, choose_engine
 from sim.scenario import Scenario
 from sim.timeline import MINUTE
 from sim.tree import MapNode
@@ -37,7 +37,8 @@ Sources: TypeAlias = Sequence[Source] | Mapping[str, Source]
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of runs done and their number in all."""
 
-STAGES: Final = ("draw", "simulate", "measure", "check")
+DETAILED: Final = 100
+"""Replications of which distributions are kept: more would change no figure, and take memory."""
 METRIC_COLUMNS: Final = ["scenario", "replication", "metric", "subject", "unit", "value"]
 LEAD_TIME_COLUMNS: Final = ["scenario", "replication", "time", "unit", "lead_time", "share"]
 HALF_HOUR_COLUMNS: Final = [
@@ -57,6 +58,7 @@ class Experiment:
     replications: int
     metrics: pd.DataFrame
     """scenario, replication, metric, subject, unit, value (NaN: nothing to measure)."""
+    # of the first DETAILED replications
     lead_times: pd.DataFrame
     """scenario, replication, time (a promise), unit, lead_time, share finished within it."""
     half_hours: pd.DataFrame
@@ -66,6 +68,9 @@ class Experiment:
     """scenario, replication, case_type, visits, share of finished cases."""
     timings: Mapping[str, float] = field(default_factory=dict)
     """Seconds of CPU time by stage."""
+    engine: str = "simpy"
+    remark: str = ""
+    """What is to be said of the engine."""
     confidence: float = CONFIDENCE
 
     @functools.cached_property
@@ -96,37 +101,48 @@ def run(
     replications: int = 10,
     seed: int = 1,
     *,
+    engine: EngineChoice = "auto",
+    jobs: int = 1,
     progress: Progress | None = None,
+    say: Callable[[str], None] = lambda line: None,
     check: bool = False,
 ) -> Experiment:
     """Run every scenario so many times, and measure.
 
     scenarios  files, or scenarios that were loaded; a map gives them names of its own.
+    engine     auto: the compiled one where it saves time, after replication 0 of each scenario has
+               been compared event by event with SimPy's.
+    jobs       worker processes.
+    say        told what else there is to know, a line at a time.
     check      assert on every replication the laws that hold in every run.
 
-    Raises ScenarioError with all problems of all files, LawViolated if a law is broken.
+    Raises ScenarioError with all problems of all files, LawViolated if a law is broken,
+    EnginesDiffer, and RunawayError for a run that does not come to its end.
     """
-    from sim.engines.simpy_engine import simulate
-    from sim.metrics import measure
-    from sim.workload import draw_workload
-
-    if replications < 1 or seed < 0:
-        raise ValueError("replications are 1 or more, a seed is 0 or more")
+    if replications < 1 or seed < 0 or jobs < 1:
+        raise ValueError("replications and jobs are 1 or more, a seed is 0 or more")
     loaded = load_all(scenarios)
     plans = {name: compile_plan(document.scenario) for name, document in loaded.items()}
+    runs = choose_engine(Runs(plans, replications, seed, check), engine, say)
     tables = _Tables()
-    clock = _Clock()
-    for replication in range(replications):
-        for number, (name, plan) in enumerate(plans.items()):
-            workload = clock.timed("draw", draw_workload, plan, seed, replication)
-            log = clock.timed("simulate", simulate, plan, workload)
-            if check:
-                clock.timed("check", _assert_laws, plan, workload, log)
-            measures = clock.timed("measure", measure, plan, workload, log)
-            tables.add(name, replication, measures)
-            if progress is not None:
-                progress(replication * len(plans) + number + 1, replications * len(plans))
-    return Experiment(loaded, seed, replications, **tables.frames(), timings=clock.seconds)
+    timings: Counter[str] = Counter()
+    for done, result in enumerate(runs.results(jobs), start=1):
+        if result is not None:
+            name, number, replication = result
+            tables.add(name, number, replication.measures)
+            timings.update(replication.seconds)
+        if progress is not None:
+            progress(done, runs.num_tasks)
+    frames = tables.frames()
+    return Experiment(
+        loaded,
+        seed,
+        replications,
+        **frames,
+        timings=timings,
+        engine=runs.engine,
+        remark=runs.remark,
+    )
 
 
 def load_all(scenarios: Sources, settings: Sequence[str] = ()) -> dict[str, Loaded]:
@@ -181,25 +197,6 @@ def _names(documents: Sequence[Loaded]) -> list[str]:
     return names
 
 
-def _assert_laws(*run: Any) -> None:
-    from sim.laws import assert_laws
-
-    assert_laws(*run)
-
-
-@dataclass(frozen=True)
-class _Clock:
-    """CPU time by stage."""
-
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
-
-    def timed(self, stage: str, function: Callable[..., Any], *arguments: Any) -> Any:
-        begun = time.process_time()
-        result = function(*arguments)
-        self.seconds[stage] += time.process_time() - begun
-        return result
-
-
 @dataclass(frozen=True)
 class _Tables:
     """Rows as they come in."""
@@ -213,6 +210,8 @@ class _Tables:
         for (metric, subject), value in measures.values.items():  # noqa: PD011 (no pandas)
             unit = comparison.unit_of(metric)
             self.metrics.append((scenario, replication, metric, subject, unit, value))
+        if replication >= DETAILED:
+            return
         for rows, columns, table in (
             (self.lead_times, LEAD_TIME_COLUMNS, measures.lead_times),
             (self.half_hours, HALF_HOUR_COLUMNS, _readable(measures.half_hours)),

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.event_log import EventLog, Kind, case_table
+from sim.event_log import EventLog, Kind
+from sim.outcome import case_table, outcome_of
 from sim.plan import NONE, Plan
 from sim.timeline import NEVER, IntArray
 from sim.workload import Workload
@@ -55,7 +56,7 @@ def case_frame(plan: Plan, workload: Workload, log: EventLog) -> pd.DataFrame:
     """
     import pandas as pd
 
-    cases = case_table(plan, workload, log)
+    cases = case_table(plan, workload, outcome_of(workload, log))
     state = np.where(cases.is_lost, "lost", np.where(cases.is_finished, "finished", "in progress"))
     columns: dict[str, Any] = {
         "case": np.arange(workload.num_cases),

@@ -28,12 +28,13 @@ class Lifetimes:
     """Share finished within each."""
 
     def __post_init__(self) -> None:
-        values, which = np.unique(self.time, return_inverse=True)
-        ended = np.bincount(which, self.is_complete, minlength=len(values))
-        all_there = np.bincount(which, minlength=len(values))
-        at_risk = len(self.time) - np.cumsum(all_there) + all_there
-        survival = np.cumprod(1 - ended / np.maximum(at_risk, 1))
-        object.__setattr__(self, "values", values)
+        order = np.argsort(self.time)
+        time = self.time[order]
+        # The first of each distinct time: it and all after it are at risk then.
+        first = np.flatnonzero(np.diff(time, prepend=-1.0) > 0)
+        ended = np.add.reduceat(self.is_complete[order], first, dtype=np.int64)
+        survival = np.cumprod(1 - ended / (len(time) - first))
+        object.__setattr__(self, "values", time[first])
         object.__setattr__(self, "shares", 1 - survival)
 
     def steps(self, most: int, limit: float) -> tuple[FloatArray, FloatArray]:
@@ -61,8 +62,8 @@ class Lifetimes:
     def quantile(self, share: float) -> float:
         """The smallest time within which this share is finished; NaN if that was not seen."""
         # The tolerance keeps rounding in the product from moving a quantile to the next value.
-        reached = np.flatnonzero(self.shares >= share - 1e-12)
-        return float(self.values[reached[0]]) if len(reached) else float("nan")
+        reached = int(np.searchsorted(self.shares, share - 1e-12))
+        return float(self.values[reached]) if reached < len(self.values) else float("nan")
 
     def mean(self) -> float:
         """Mean time, what is unfinished counted up to the longest time seen; NaN without cases."""

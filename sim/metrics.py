@@ -1,35 +1,30 @@
-"""From one log, one replication's metrics: names and definitions are in `metric_definitions`.
+"""From one outcome, one replication's metrics; their definitions are in `metric_definitions`.
 
 `measure` gives values by metric and subject, and three tables: the distribution of each time that
-a promise names, the hall by half-hour of the day, and visits per case. All of it follows from the
-event log; nothing is counted while the engine runs.
+a promise names, the hall by half-hour of the day, and visits per case. All of it follows from what
+came of each step and case, and so from the event log; nothing is counted while the engine runs.
 """
 
 from __future__ import annotations
 
 import functools
+import math
+from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
 
 from sim.durations import Clock
-from sim.event_log import (
-    CaseTable,
-    EventLog,
-    Kind,
-    StepTable,
-    case_table,
-    pool_of_server,
-    shift_of_server,
-    step_table,
-)
+from sim.event_log import EventLog, Kind, shift_of_server
 from sim.lifetimes import Lifetimes
 from sim.metric_definitions import CHANNEL, HALL, LEAD_TIME_UNITS, lead_time_limit
+from sim.outcome import Outcome, Places, outcome_of, waits_without_service
 from sim.plan import NONE, Plan
-from sim.pool_load import PoolLoad
+from sim.pool_load import PoolLoad, narrow_type
 from sim.scenario import ARRIVED, DEPARTED, Promise
-from sim.timeline import DAY, HOUR, MINUTE, NEVER, BoolArray, IntArray
+from sim.timeline import DAY, HOUR, MINUTE, NEVER, BoolArray, IntArray, StepFunction
 from sim.workload import Workload
 
 MOST_LEAD_TIMES: Final = 200
@@ -51,20 +46,26 @@ class Measures:
     """case_type, visits, share of finished cases."""
 
 
-def measure(plan: Plan, workload: Workload, log: EventLog) -> Measures:
-    """Every metric of one replication."""
-    return _Measuring(plan, workload, log).measures()
+def measure(plan: Plan, workload: Workload, log: EventLog | Outcome) -> Measures:
+    """Every metric of one replication, by its log or by its outcome, which is all that it takes."""
+    outcome = outcome_of(workload, log) if isinstance(log, EventLog) else log
+    return _Measuring(plan, workload, outcome).measures()
 
 
 class _Measuring:
-    """One log with the tables that several metrics need."""
+    """One outcome with what several metrics need."""
 
-    def __init__(self, plan: Plan, workload: Workload, log: EventLog) -> None:
+    def __init__(self, plan: Plan, workload: Workload, outcome: Outcome) -> None:
         self.plan = plan
         self.workload = workload
-        self.log = log
-        self.steps: StepTable = step_table(workload, log)
-        self.cases: CaseTable = case_table(plan, workload, log, self.steps)
+        self.outcome = outcome
+        self.places = Places(plan, workload)
+        self.is_served: BoolArray = outcome.server != NONE
+        # What has not happened by the end has the instant of the end here.
+        self.enqueued_at, self.started_at, self.completed_at = (
+            np.minimum(column, plan.end_at).astype(narrow_type(plan))
+            for column in (outcome.enqueued_at, outcome.started_at, outcome.completed_at)
+        )
         self.is_measured: BoolArray = workload.arrived_at >= plan.measured_from_at
         self.num_working_days = int((plan.days.dates * DAY >= plan.measured_from_at).sum())
         self.values: dict[tuple[str, str], float] = {}
@@ -85,28 +86,29 @@ class _Measuring:
             from_at, to_at = self.clock_times(promise)
             is_complete = to_at != NEVER
             until = np.where(is_complete, to_at, self.plan.end_at - 1)
-            by_clock = {
+            open_time = _open_time(self.plan).integral
+            times = {
                 Clock.WORKING_DAYS: self.plan.days.count(from_at, until),
                 Clock.CLOCK_TIME: until - from_at,
-                Clock.WORKING_TIME: self.plan.working_hours.working_time_between(from_at, until),
+                Clock.WORKING_TIME: open_time(until) - open_time(from_at),
             }
-            for prefix, clock in (
-                ("working_days", Clock.WORKING_DAYS),
-                ("elapsed_hours", Clock.CLOCK_TIME),
-                ("working_hours", Clock.WORKING_TIME),
+            by_clock = {
+                clock: Lifetimes(times[clock] / LEAD_TIME_UNITS[clock][1], is_complete)
+                for clock in times
+            }
+            for prefix, distribution in zip(
+                ("working_days", "elapsed_hours", "working_hours"), by_clock.values(), strict=True
             ):
-                distribution = Lifetimes(by_clock[clock] / LEAD_TIME_UNITS[clock][1], is_complete)
                 self.values[f"{prefix}_mean", name] = distribution.mean()
                 for statistic, share in (("median", 0.5), ("p90", 0.9), ("p95", 0.95)):
                     self.values[f"{prefix}_{statistic}", name] = distribution.quantile(share)
-            unit, per_unit = LEAD_TIME_UNITS[promise.within.clock]
             limit = lead_time_limit(promise.within)
-            on_clock = Lifetimes(by_clock[promise.within.clock] / per_unit, is_complete)
+            on_clock = by_clock[promise.within.clock]
             self.values["on_time_share", name] = on_clock.share_within(limit)
-            self.values["unfinished_share", name] = _mean(~is_complete)
+            self.values["unfinished_share", name] = _share(~is_complete)
             lead_times, shares = on_clock.steps(MOST_LEAD_TIMES, limit)
             table["time"] += [name] * len(shares)
-            table["unit"] += [unit] * len(shares)
+            table["unit"] += [LEAD_TIME_UNITS[promise.within.clock][0]] * len(shares)
             table["lead_time"] += lead_times.tolist()
             table["share"] += shares.tolist()
         return table
@@ -117,227 +119,227 @@ class _Measuring:
         Only cases whose itinerary passes both milestones have business with the promise. Who is
         lost has no time, and a batch that has lost somebody is never done.
         """
-        names = list(self.plan.scenario.case_types)
-        of_type = np.isin(self.workload.case_type, [names.index(n) for n in promise.case_types])
-        concerned = of_type & self.is_measured
-        concerned &= self.has_milestone(promise.from_) & self.has_milestone(promise.to)
-        unit = self.batches() if promise.per == "batch" else np.arange(len(concerned))
-        concerned &= ~np.isin(unit, unit[concerned & self.cases.is_lost])
-        chosen = np.flatnonzero(concerned)
-        _, group = np.unique(unit[chosen], return_inverse=True)
-        from_at = np.full(group.max(initial=-1) + 1, NEVER, dtype=np.int64)
-        to_at = np.zeros(len(from_at), dtype=np.int64)
-        np.minimum.at(from_at, group, self.milestone(promise.from_)[chosen])
-        np.maximum.at(to_at, group, self.milestone(promise.to)[chosen])
-        has_begun = from_at != NEVER
-        return from_at[has_begun], to_at[has_begun]
+        names = [case_type.name for case_type in self.plan.case_types]
+        is_named = np.array([name in promise.case_types for name in names])
+        is_concerned = is_named[self.places.case_type]
+        for name in (promise.from_, promise.to):
+            if name not in (ARRIVED, DEPARTED):
+                marks = self.places.milestone == self.plan.milestones.index(name)
+                is_concerned &= self.places.total(marks) > 0
+        chosen = np.flatnonzero(is_concerned[self.workload.itinerary] & self.is_measured)
+        from_at = self.milestone(promise.from_, chosen)
+        to_at = self.milestone(promise.to, chosen)
+        is_lost = self.outcome.lost_at[chosen] != NEVER
+        if promise.per == "batch":
+            batch = self.batches(chosen)
+            order = np.argsort(batch)
+            first = np.flatnonzero(np.diff(batch[order], prepend=-1))
+            from_at = np.minimum.reduceat(from_at[order], first)
+            to_at = np.maximum.reduceat(to_at[order], first)
+            is_lost = np.logical_or.reduceat(is_lost[order], first)
+        has_time = (from_at != NEVER) & ~is_lost
+        return from_at[has_time], to_at[has_time]
 
-    def batches(self) -> IntArray:
-        """For each case a number that those who came with it share."""
+    def batches(self, cases: IntArray) -> IntArray:
+        """For each of these cases a number that those who came with it share."""
         workload = self.workload
-        alone = np.arange(workload.num_cases)
-        batch = len(alone) + workload.batch * len(self.plan.case_types) + workload.case_type
-        return np.where(workload.batch == NONE, alone, batch)
+        batch = workload.batch[cases] * len(self.plan.case_types) + workload.case_type[cases]
+        return np.where(workload.batch[cases] == NONE, cases, workload.num_cases + batch)
 
-    def has_milestone(self, name: str) -> BoolArray:
-        """Whether each case will pass a milestone, if nothing keeps it."""
-        if name in (ARRIVED, DEPARTED):
-            return np.ones(self.workload.num_cases, dtype=bool)
-        wanted = self.plan.milestones.index(name)
-        marks = np.array([activity.milestone == wanted for activity in self.plan.activities])
-        result = np.zeros(self.workload.num_cases, dtype=bool)
-        result[self.workload.step_case[marks[self.workload.step_activity]]] = True
-        return result
-
-    def milestone(self, name: str) -> IntArray:
+    def milestone(self, name: str, cases: IntArray) -> IntArray:
+        """When each of these cases passed a milestone."""
         if name == ARRIVED:
-            return self.cases.arrived_at
+            return self.workload.arrived_at[cases]
         if name == DEPARTED:
-            return self.cases.departed_at
-        milestone: IntArray = self.cases.milestones[:, self.plan.milestones.index(name)]
-        return milestone
+            return self.outcome.departed_at[cases]
+        return self.places.milestone_at(self.plan.milestones.index(name), self.outcome, cases)
 
     # -- pools and channels -----------------------------------------------------------------------
 
     def pools(self) -> dict[str, list[object]]:
+        plan, outcome, first = self.plan, self.outcome, self.plan.measured_from_at
         table: dict[str, list[object]] = {}
-        waits = self.waits
-        services = self.services()
-        hall_overtime = 0.0
-        unserved = {
-            "turned_away": self.count_by_pool(Kind.TURN_AWAY),
-            "reneged": self.count_by_pool(Kind.RENEGE),
+        waits = waits_without_service(plan, outcome, self.places)
+        left = {
+            metric: waits.pool[(waits.kind == kind) & (waits.end >= first)]
+            for metric, kind in (("turned_away", Kind.TURN_AWAY), ("reneged", Kind.RENEGE))
         }
-        for index, pool in enumerate(self.plan.pools):
-            mine = waits.pool == index
-            self.waiting(pool.name, waits.lasted[mine & waits.is_served & waits.is_measured])
-            served = services.pool == index
-            load = PoolLoad.of(
-                self.plan,
-                index,
-                (services.begin[served], services.end[served], services.shift[served]),
-                (waits.begin[mine], waits.end[mine]),
-            )
+        hall_overtime = 0.0
+        # One past the last for no server: -1 finds it. Small numbers are compared faster.
+        num_shifts = len(plan.shifts)
+        shifts = np.append(shift_of_server(plan), num_shifts)
+        shift = shifts.astype(np.min_scalar_type(num_shifts))[outcome.server]
+        for index, pool in enumerate(plan.pools):
+            served = [np.flatnonzero(shift == number) for number in pool.shifts]
+            services = [
+                (self.enqueued_at[steps], self.started_at[steps], self.completed_at[steps])
+                for steps in served
+            ]
+            unserved = waits.pool == index
+            load = PoolLoad.of(plan, index, services, (waits.begin[unserved], waits.end[unserved]))
+            begin, end = (np.concatenate([s[i] for s in services]) for i in (0, 1))
+            lasted = end - begin
+            is_measured = begin >= first
+            begin, lasted = begin[is_measured], lasted[is_measured]
+            self.waiting(pool.name, lasted)
             self.values["utilisation", pool.name] = load.utilisation()
             self.values["queue_length_mean", pool.name] = load.queue_length_mean()
-            self.values["queue_length_max", pool.name] = load.queue_length_max()
+            self.values["queue_length_max", pool.name] = float(load.queue_length_max)
             overtime = load.overtime / HOUR / max(self.num_working_days, 1)
             self.values["overtime_hours", pool.name] = overtime
             hall_overtime += overtime
-            for metric, by_pool in unserved.items():
-                self.values[metric, pool.name] = float(by_pool[index])
-                self.values[metric, HALL] = float(by_pool.sum())
-            here = mine & waits.is_served & waits.is_measured
-            for column, entries in load.by_half_hour(waits.begin[here], waits.lasted[here]).items():
-                table.setdefault(column, []).extend(entries)
+            for metric, pools in left.items():
+                self.values[metric, pool.name] = float(np.count_nonzero(pools == index))
+                self.values[metric, HALL] = float(len(pools))
+            for column, entries in load.by_half_hour(pool.name, begin, lasted).items():
+                table.setdefault(column, []).extend(entries.tolist())
         self.values["overtime_hours", HALL] = hall_overtime
         return table
-
-    def count_by_pool(self, kind: Kind) -> IntArray:
-        """How many events of a kind the measured part has at each pool."""
-        events = self.log.of_kind(kind)
-        events = events[self.log.at[events] >= self.plan.measured_from_at]
-        return np.bincount(self.log.pool[events], minlength=len(self.plan.pools))
-
-    @functools.cached_property
-    def waits(self) -> _Waits:
-        """Every attempt to be served: when it began, and when it ended if it did."""
-        log, plan = self.log, self.plan
-        begins = log.of_kind(Kind.ENQUEUE)
-        ends = log.of_kind(Kind.START, Kind.RENEGE, Kind.TURN_AWAY)
-        ends = ends[log.pool[ends] != NONE]
-        step = self.workload.first_step[log.case] + log.place
-        # Attempts at a step follow each other: the n-th beginning belongs to the n-th end.
-        begins = begins[np.argsort(step[begins], kind="stable")]
-        ends = ends[np.argsort(step[ends], kind="stable")]
-        num_ends = np.bincount(step[ends], minlength=self.workload.num_steps)
-        rank = np.arange(len(begins)) - np.searchsorted(step[begins], step[begins])
-        has_ended = rank < num_ends[step[begins]]
-        end_at = np.full(len(begins), plan.end_at, dtype=np.int64)
-        # What a lost case waits for elsewhere is given up when it leaves.
-        lost_at = np.minimum(self.cases.lost_at[log.case[begins]], plan.end_at)
-        end_at[~has_ended] = lost_at[~has_ended]
-        end_at[has_ended] = log.at[ends]
-        is_served = np.zeros(len(begins), dtype=bool)
-        is_served[has_ended] = log.kind[ends] == Kind.START
-        pool = log.pool[begins].copy()
-        pool[has_ended] = log.pool[ends]
-        return _Waits(
-            case=log.case[begins],
-            pool=pool,
-            begin=log.at[begins],
-            end=end_at,
-            is_served=is_served,
-            is_measured=log.at[begins] >= plan.measured_from_at,
-        )
-
-    def services(self) -> _Services:
-        """Every service: when it began and ended, at the latest with the horizon."""
-        begun = np.flatnonzero(self.steps.server != NONE)
-        server = self.steps.server[begun]
-        return _Services(
-            pool=pool_of_server(self.plan)[server],
-            shift=shift_of_server(self.plan)[server],
-            begin=self.steps.started_at[begun],
-            end=np.minimum(self.steps.completed_at[begun], self.plan.end_at),
-        )
 
     def waiting(self, subject: str, lasted: IntArray) -> None:
         """The metrics of waiting times (s) of a subject."""
         self.values["waiting_time_mean", subject] = _mean(lasted) / MINUTE
         self.values["waiting_time_p90", subject] = _quantile(lasted, 0.9) / MINUTE
         for minutes in (10, 15, 30):
-            share = _mean(lasted > minutes * MINUTE)
+            share = _share(lasted > minutes * MINUTE)
             self.values[f"waiting_over_{minutes}_min", subject] = share
 
     def channels(self) -> None:
-        waits = self.waits
-        channels: dict[str, list[IntArray]] = {}
-        for index, case_type in enumerate(self.plan.case_types):
-            for column, (attribute, names, _) in enumerate(case_type.attributes):
-                if attribute == CHANNEL:
-                    for value, name in enumerate(names):
-                        cases = (self.workload.case_type == index) & (
-                            self.workload.attributes[:, column] == value
-                        )
-                        chosen = cases[waits.case] & waits.is_served & waits.is_measured
-                        channels.setdefault(name, []).append(waits.lasted[chosen])
-        for name, parts in channels.items():
-            self.waiting(name, np.concatenate(parts))
+        workload = self.workload
+        names, columns = _channels(self.plan)
+        if not names:
+            return
+        # A byte for each case, and then for each step: bytes are repeated and compared faster.
+        of_case = np.full(workload.num_cases, len(names), np.min_scalar_type(len(names)))
+        for column, numbers in columns.items():
+            found = numbers[workload.case_type, workload.attributes[:, column]]
+            np.minimum(of_case, found, out=of_case)
+        of_step = np.repeat(of_case, np.diff(workload.first_step))
+        is_counted = self.is_served & (self.enqueued_at >= self.plan.measured_from_at)
+        for number, name in enumerate(names):
+            steps = np.flatnonzero(is_counted & (of_step == number))
+            self.waiting(name, self.started_at[steps] - self.enqueued_at[steps])
 
     # -- cases ------------------------------------------------------------------------------------
 
     def case_types(self) -> dict[str, list[object]]:
+        outcome, workload, places = self.outcome, self.workload, self.places
+        num_itineraries = len(workload.itineraries)
+
+        def count(is_counted: BoolArray) -> IntArray:
+            return np.bincount(workload.itinerary[is_counted], minlength=num_itineraries)
+
+        is_finished = outcome.departed_at != NEVER
+        finished = np.flatnonzero(is_finished & self.is_measured)
+        visits = outcome.visits[finished]
+        most = int(visits.max(initial=0)) + 1
+        by_visits = np.bincount(
+            workload.itinerary[finished] * most + visits, minlength=num_itineraries * most
+        ).reshape(-1, most)
+        # Who is finished has done everything that their itinerary has.
+        num_finished = by_visits.sum(axis=1)
+        by_itinerary = (
+            count(self.is_measured),
+            count(is_finished & (outcome.departed_at >= self.plan.measured_from_at)),
+            count(self.is_measured & (outcome.lost_at != NEVER)),
+            num_finished * (places.total(places.repeats) == 0),
+            num_finished * places.total(places.documents),
+            *by_visits.T,
+        )
+        # One row for the hall, then one for each case type.
+        rows = np.zeros((len(self.plan.case_types) + 1, len(by_itinerary)), dtype=np.int64)
+        np.add.at(rows, places.case_type + 1, np.stack(by_itinerary, axis=1))
+        rows[0] = rows.sum(axis=0)
         table: dict[str, list[object]] = {"case_type": [], "visits": [], "share": []}
-        subjects = [(HALL, np.ones(self.workload.num_cases, dtype=bool))] + [
-            (case_type.name, self.workload.case_type == index)
-            for index, case_type in enumerate(self.plan.case_types)
-        ]
-        for subject, belongs in subjects:
-            visits = self.cohort(subject, belongs)
-            if subject != HALL and len(visits):
-                shares = np.bincount(visits) / len(visits)
+        subjects = [HALL, *(case_type.name for case_type in self.plan.case_types)]
+        for subject, row in zip(subjects, rows.tolist(), strict=True):
+            shares = self.cohort(subject, *row)
+            if subject != HALL:
                 table["case_type"] += [subject] * len(shares)
                 table["visits"] += list(range(len(shares)))
-                table["share"] += shares.tolist()
+                table["share"] += shares
         return table
 
-    def cohort(self, subject: str, belongs: BoolArray) -> IntArray:
-        """The metrics of a group of cases; gives the visits of each that is finished."""
-        cases, values = self.cases, self.values
-        measured = belongs & self.is_measured
-        finished = measured & cases.is_finished
-        lost = measured & cases.is_lost
-        departed_at = cases.departed_at[belongs]
-        departed = (departed_at >= self.plan.measured_from_at) & (departed_at != NEVER)
-        values["throughput_per_day", subject] = departed.sum() / max(self.num_working_days, 1)
-        values["arrivals", subject] = float(measured.sum())
-        values["finished", subject] = float(finished.sum())
-        values["lost", subject] = float(lost.sum())
-        values["in_progress", subject] = float((measured & ~finished & ~lost).sum())
-        visits: IntArray = cases.visits[finished]
-        values["visits_mean", subject] = _mean(visits)
-        values["visits_median", subject] = _quantile(visits, 0.5)
-        values["no_visit_share", subject] = _mean(visits == 0)
-        values["one_visit_share", subject] = _mean(visits == 1)
-        values["more_visits_share", subject] = _mean(visits > 1)
-        values["first_pass_share", subject] = _mean(cases.is_first_pass[finished])
-        values["documents_mean", subject] = _mean(cases.documents[finished])
-        return visits
+    def cohort(
+        self,
+        subject: str,
+        arrived: int,
+        departed: int,
+        lost: int,
+        first_pass: int,
+        documents: int,
+        *by_visits: int,
+    ) -> list[float]:
+        """The metrics of a group of cases; gives the share finished with each number of visits.
+
+        by_visits  how many are finished with no visit, with one, ...; of them is what comes before.
+        """
+        finished = sum(by_visits)
+
+        def per_finished(amount: int) -> float:
+            return amount / finished if finished else float("nan")
+
+        median = bisect_right(list(accumulate(by_visits)), _rank(finished, 0.5))
+        self.values |= {
+            ("throughput_per_day", subject): departed / max(self.num_working_days, 1),
+            ("arrivals", subject): float(arrived),
+            ("finished", subject): float(finished),
+            ("lost", subject): float(lost),
+            ("in_progress", subject): float(arrived - finished - lost),
+            ("visits_mean", subject): per_finished(sum(n * c for n, c in enumerate(by_visits))),
+            ("visits_median", subject): float(median) if finished else float("nan"),
+            ("no_visit_share", subject): per_finished(by_visits[0]),
+            ("one_visit_share", subject): per_finished(sum(by_visits[1:2])),
+            ("more_visits_share", subject): per_finished(sum(by_visits[2:])),
+            ("first_pass_share", subject): per_finished(first_pass),
+            ("documents_mean", subject): per_finished(documents),
+        }
+        most = max((visits for visits, number in enumerate(by_visits) if number), default=-1)
+        return [per_finished(number) for number in by_visits[: most + 1]]
 
 
-@dataclass(frozen=True, eq=False)
-class _Waits:
-    """Attempts to be served, one entry each."""
-
-    case: IntArray
-    pool: IntArray
-    """That served, or the first choice of who was not."""
-    begin: IntArray
-    end: IntArray
-    is_served: BoolArray
-    is_measured: BoolArray
-
-    @property
-    def lasted(self) -> IntArray:
-        """How long each waited."""
-        lasted: IntArray = self.end - self.begin
-        return lasted
+@functools.lru_cache(maxsize=8)
+def _open_time(plan: Plan) -> StepFunction:
+    """1 in working hours, else 0."""
+    return plan.working_hours.step_function()
 
 
-@dataclass(frozen=True, eq=False)
-class _Services:
-    """Services, one entry each."""
+@functools.lru_cache(maxsize=8)
+def _channels(plan: Plan) -> tuple[list[str], dict[int, np.ndarray]]:
+    """The channels, and the number of each by column of attributes, case type and value.
 
-    pool: IntArray
-    shift: IntArray
-    begin: IntArray
-    end: IntArray
+    The number is one past the last for other attributes, and for the value -1, which is none.
+    """
+    found = [
+        (column, index, values)
+        for index, case_type in enumerate(plan.case_types)
+        for column, (attribute, values, _) in enumerate(case_type.attributes)
+        if attribute == CHANNEL
+    ]
+    names = list(dict.fromkeys(name for *_, values in found for name in values))
+    most = max((len(values) for t in plan.case_types for _, values, _ in t.attributes), default=0)
+    shape = (len(plan.case_types), most + 1)
+    columns = {
+        column: np.full(shape, len(names), np.min_scalar_type(len(names))) for column, *_ in found
+    }
+    for column, index, values in found:
+        columns[column][index, : len(values)] = [names.index(value) for value in values]
+    return names, columns
 
 
 def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if len(values) else float("nan")
+    return float(values.sum()) / len(values) if len(values) else float("nan")
+
+
+def _share(chosen: BoolArray) -> float:
+    return float(np.count_nonzero(chosen)) / len(chosen) if len(chosen) else float("nan")
 
 
 def _quantile(values: np.ndarray, share: float) -> float:
-    return float(np.quantile(values, share, method="inverted_cdf")) if len(values) else float("nan")
+    rank = _rank(len(values), share)
+    return float(np.partition(values, rank)[rank]) if len(values) else float("nan")
+
+
+def _rank(count: int, share: float) -> int:
+    """Which of so many values in order, from 0, is the first with this share of them up to it."""
+    return max(math.ceil(count * share - 1), 0)

@@ -1,151 +1,216 @@
-"""How busy a pool is and how many wait for it, by half-hour of every day."""
+"""How busy a pool is and how many wait for it, by half-hour of every day.
+
+How much time intervals have within a stretch follows from their beginnings and their ends, each
+sorted by itself: it does not matter which end belongs to which beginning.
+"""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 
-from sim.calendars import Sessions
-from sim.plan import Plan
-from sim.timeline import DAY, HOUR, IntArray
+from sim.plan import Plan, PlannedPool
+from sim.timeline import DAY, HOUR, BoolArray, IntArray
 
-HALF_HOUR = HOUR // 2
+HALF_HOUR: Final = HOUR // 2
+PER_DAY: Final = DAY // HALF_HOUR
+PERCENTS: Final = (10, 25, 50, 75, 90)
 FloatArray = np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class PoolLoad:
-    """Work and waiting of a pool, by half-hour of every day of the measured horizon."""
+    """Work and waiting of a pool in the measured part of the horizon."""
 
-    name: str
-    edges: IntArray
-    """Ends of the half-hours, one more than half-hours."""
-    capacity: FloatArray
-    """Server-seconds on shift, (num_days, 48)."""
+    hours: PoolHours
     busy: FloatArray
-    """Server-seconds of service within the hours of the shifts, likewise."""
+    """Server-seconds of service within the hours of the shifts, by half-hour of the day."""
     queue: FloatArray
-    """Mean number waiting, likewise."""
-    overtime: float
-    """Server-seconds of service outside the hours, over the measured horizon."""
-    waits: tuple[IntArray, IntArray]
+    """Mean number waiting, for each half-hour in which the pool is open."""
+    queue_length_max: int
+    """Largest number waiting."""
+    overtime: int
+    """Server-seconds of service outside the hours of the shifts; a paused service has none."""
 
     @classmethod
     def of(
         cls,
         plan: Plan,
         pool: int,
-        services: tuple[IntArray, IntArray, IntArray],
-        waits: tuple[IntArray, IntArray],
+        services: Sequence[tuple[IntArray, IntArray, IntArray]],
+        unserved: tuple[IntArray, IntArray],
     ) -> PoolLoad:
         """The load of a pool.
 
-        services  begin, end and shift of each service; waits: begin and end of each wait.
+        services  for each shift: when its cases began to wait, and its services began and ended.
+        unserved  when waits without service began and ended.
         """
-        first = plan.measured_from_at
-        edges = np.arange(first, plan.end_at + 1, HALF_HOUR)
-        capacity = np.zeros(len(edges))
-        busy = np.zeros(len(edges))
-        overtime = 0.0
-        begin, end, shift_of_service = services
-        for index in plan.pools[pool].shifts:
-            shift = plan.shifts[index]
-            sessions = shift.sessions
-            capacity += shift.servers * _time_within(sessions.starts, sessions.ends, edges)
-            mine = shift_of_service == index
-            inside = _open_parts(sessions, begin[mine], end[mine])
-            busy += _time_within(*inside, edges)
+        hours = pool_hours(plan)[pool]
+
+        def ordered(*instants: IntArray) -> IntArray:
+            joined = np.concatenate(instants, dtype=hours.edges.dtype, casting="same_kind")
+            joined.sort()
+            return joined
+
+        busy = np.zeros(PER_DAY)
+        overtime = 0
+        joined = ordered(*(enqueued_at for enqueued_at, _, _ in services), unserved[0])
+        waited = _time_before(joined, hours.edges)
+        left = []
+        unserved_until = unserved[1]
+        for is_on, (_, began_at, ended_at) in zip(hours.is_on, services, strict=True):
+            # Who is not served leaves as if served in no time, by the first shift.
+            begun, ended = ordered(began_at, unserved_until), ordered(ended_at, unserved_until)
+            unserved_until = unserved_until[:0]
+            left.append(begun)
+            since_begun = _time_before(begun, hours.edges)
+            waited -= since_begun
+            served = np.diff(since_begun - _time_before(ended, hours.edges))
+            busy += np.bincount(hours.half_hour, served * is_on, minlength=PER_DAY)
             if not plan.pools[pool].pauses:
-                late = np.clip(end[mine], first, None) - np.clip(begin[mine], first, None)
-                parts = np.clip(inside[1], first, None) - np.clip(inside[0], first, None)
-                overtime += float(late.sum() - parts.sum())
-        queue = _time_within(*waits, edges) / HALF_HOUR
-        shape = (-1, DAY // HALF_HOUR)
+                overtime += int(served[~is_on].sum())
+        all_left = left[0] if len(left) == 1 else np.sort(np.concatenate(left))
         return cls(
-            name=plan.pools[pool].name,
-            edges=edges,
-            capacity=np.diff(capacity).reshape(shape),
-            busy=np.diff(busy).reshape(shape),
-            queue=np.diff(queue).reshape(shape),
+            hours=hours,
+            busy=busy,
+            queue=np.add.reduceat(np.diff(waited)[hours.in_open], hours.begins) / HALF_HOUR,
+            queue_length_max=_largest(joined, all_left, hours.edges[0]),
             overtime=overtime,
-            waits=waits,
         )
 
     def utilisation(self) -> float:
         """Share of the time on shift in which servers serve; NaN without any."""
-        capacity = self.capacity.sum()
+        capacity = self.hours.capacity.sum()
         return float(self.busy.sum() / capacity) if capacity else float("nan")
 
     def queue_length_mean(self) -> float:
         """Mean number waiting in the half-hours in which the pool is open; NaN without any."""
-        queue = self.queue[self.capacity > 0]
-        return float(queue.mean()) if queue.size else float("nan")
+        return float(self.queue.mean()) if len(self.queue) else float("nan")
 
-    def queue_length_max(self) -> float:
-        """Largest number waiting."""
-        begin, end = self.waits
-        changes = np.concatenate((begin, end))
-        # At one instant those who leave make room first.
-        by = np.concatenate((np.ones(len(begin)), -np.ones(len(end))))
-        order = np.lexsort((by, changes))
-        lengths = np.concatenate(([0], np.cumsum(by[order])))
-        # With those who were waiting already when the measured part begins.
-        standing = np.searchsorted(changes[order], self.edges[0], side="right")
-        return float(lengths[standing:].max())
-
-    def by_half_hour(self, came_at: IntArray, lasted: IntArray) -> dict[str, list[object]]:
+    def by_half_hour(self, name: str, came_at: IntArray, waited: IntArray) -> dict[str, FloatArray]:
         """The table of the half-hours in which the pool is open on some day."""
-        open_on = self.capacity > 0
-        half_hours = np.flatnonzero(open_on.any(axis=0))
-        bin_of = came_at % DAY // HALF_HOUR
-        count = np.bincount(bin_of, minlength=DAY // HALF_HOUR)
-        waited = np.bincount(bin_of, lasted, minlength=DAY // HALF_HOUR)
-        table: dict[str, list[object]] = {
-            "pool": [self.name for _ in half_hours],
-            "half_hour": [int(h) * HALF_HOUR for h in half_hours],
-            "utilisation": [
-                float(self.busy[:, h].sum() / self.capacity[:, h].sum()) for h in half_hours
-            ],
-            "waiting_time_mean": [
-                waited[h] / count[h] if count[h] else float("nan") for h in half_hours
-            ],
+        hours = self.hours
+        half_hours = hours.half_hours
+        # Faster than a remainder.
+        came_in = (came_at - came_at // DAY * DAY) // HALF_HOUR
+        count = np.bincount(came_in, minlength=PER_DAY)[half_hours]
+        total = np.bincount(came_in, waited, minlength=PER_DAY)[half_hours]
+        # One row a half-hour, its days in the order of their queues.
+        is_day = np.arange(hours.num_days.max(initial=0)) < hours.num_days[:, np.newaxis]
+        queues = np.full(is_day.shape, np.inf)
+        queues[is_day] = self.queue[hours.by_half_hour]
+        queues.sort(axis=1)
+        table = {
+            "pool": np.full(len(half_hours), name),
+            "half_hour": half_hours * HALF_HOUR,
+            "utilisation": self.busy[half_hours] / hours.capacity[half_hours],
+            "waiting_time_mean": np.where(count > 0, total / np.maximum(count, 1), np.nan),
+            "queue_length_mean": queues.sum(axis=1, where=is_day) / hours.num_days,
         }
-        queues = [self.queue[open_on[:, h], h] for h in half_hours]
-        table["queue_length_mean"] = [float(queue.mean()) for queue in queues]
-        for percent in (10, 25, 50, 75, 90):
-            table[f"queue_length_p{percent}"] = [
-                float(np.quantile(queue, percent / 100)) for queue in queues
-            ]
+        rank = np.outer(np.array(PERCENTS) / 100, hours.num_days - 1)
+        below, above = np.floor(rank).astype(np.int64), np.ceil(rank).astype(np.int64)
+        rows = np.arange(len(half_hours))
+        low, high = queues[rows, below], queues[rows, above]
+        for percent, quantile in zip(PERCENTS, low + (high - low) * (rank - below), strict=True):
+            table[f"queue_length_p{percent}"] = quantile
         return table
 
 
-def _time_within(begin: IntArray, end: IntArray, at: IntArray) -> FloatArray:
-    """For each instant, the time that all intervals [begin, end) together had before it."""
+@dataclass(frozen=True, eq=False)
+class PoolHours:
+    """When a pool is open in the measured part of the horizon: the same in every replication.
 
-    def before(instants: IntArray) -> FloatArray:
-        ordered = np.sort(instants)
-        count = np.searchsorted(ordered, at)
-        total = np.concatenate(([0], np.cumsum(ordered)))
-        result: FloatArray = (at * count - total[count]).astype(float)
-        return result
+    The half-hours in which some server is on shift, if only for a moment, are cut into stretches
+    where a shift opens or closes; what lies between them is one stretch.
+    """
 
-    within: FloatArray = before(begin) - before(end)
-    return within
+    edges: IntArray
+    """Where a stretch begins, and the end of the last."""
+    half_hour: IntArray
+    """Of the day, in which each stretch begins."""
+    is_on: BoolArray
+    """(num_shifts, num_stretches): whether the shift is open in the stretch."""
+    in_open: IntArray
+    """The stretches in half-hours in which the pool is open, ..."""
+    begins: IntArray
+    """and where among them each such half-hour begins."""
+    half_hours: IntArray
+    """The half-hours of the day in which the pool is open on some day, ..."""
+    num_days: IntArray
+    """on how many, ..."""
+    by_half_hour: IntArray
+    """and the order by them of the half-hours in which it is open."""
+    capacity: FloatArray
+    """Server-seconds on shift, by half-hour of the day."""
+
+    @classmethod
+    def of(cls, plan: Plan, pool: PlannedPool) -> PoolHours:
+        """The hours of a pool."""
+        first, end = plan.measured_from_at, plan.end_at
+        shifts = [plan.shifts[shift] for shift in pool.shifts]
+        changes = np.concatenate([(s.sessions.starts, s.sessions.ends) for s in shifts], axis=None)
+        cuts = np.sort(np.concatenate((np.arange(first, end, HALF_HOUR), changes)))
+        cuts = cuts[(np.diff(cuts, prepend=-1) > 0) & (first <= cuts) & (cuts < end)]
+        is_on = np.stack([shift.sessions.is_open(cuts) for shift in shifts])
+        servers = np.array([shift.servers for shift in shifts]) @ is_on
+        is_open = np.bincount(cuts // HALF_HOUR, servers)[cuts // HALF_HOUR] > 0
+        begins_stretch = is_open | np.append(True, is_open[:-1])
+        cuts, is_open, servers = (column[begins_stretch] for column in (cuts, is_open, servers))
+        edges = np.append(cuts, end).astype(narrow_type(plan))
+        half_hour = cuts // HALF_HOUR % PER_DAY
+        in_open = np.flatnonzero(is_open)
+        begins = np.flatnonzero(np.diff(cuts[in_open] // HALF_HOUR, prepend=-1))
+        open_half_hours = half_hour[in_open[begins]]
+        num_days = np.bincount(open_half_hours, minlength=PER_DAY)
+        return cls(
+            edges=edges,
+            half_hour=half_hour,
+            is_on=is_on[:, begins_stretch],
+            in_open=in_open,
+            begins=begins,
+            half_hours=np.flatnonzero(num_days),
+            num_days=num_days[num_days > 0],
+            by_half_hour=np.argsort(open_half_hours, kind="stable"),
+            capacity=np.bincount(half_hour, servers * np.diff(edges), minlength=PER_DAY),
+        )
 
 
-def _open_parts(sessions: Sessions, begin: IntArray, end: IntArray) -> tuple[IntArray, IntArray]:
-    """The parts of intervals [begin, end) that lie in sessions, as intervals."""
-    if not len(sessions.starts) or not len(begin):
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    first = np.searchsorted(sessions.ends, begin, side="right")
-    last = np.searchsorted(sessions.starts, end, side="left")
-    count = np.maximum(last - first, 0)
-    interval = np.repeat(np.arange(len(begin)), count)
-    session = (
-        np.arange(len(interval)) - np.repeat(np.cumsum(count) - count, count) + first[interval]
-    )
-    return (
-        np.maximum(sessions.starts[session], begin[interval]),
-        np.minimum(sessions.ends[session], end[interval]),
-    )
+@functools.lru_cache(maxsize=8)
+def pool_hours(plan: Plan) -> tuple[PoolHours, ...]:
+    """The hours of every pool, worked out once for all replications."""
+    return tuple(PoolHours.of(plan, pool) for pool in plan.pools)
+
+
+def narrow_type(plan: Plan) -> np.dtype[Any]:
+    """A type for instants up to the end: narrow columns are copied, sorted and searched faster."""
+    return np.min_scalar_type(-plan.end_at)
+
+
+def _time_before(instants: IntArray, at: IntArray) -> IntArray:
+    """For each of `at`, the time that has passed since these sorted instants, over all of them."""
+    count = np.searchsorted(instants, at)
+    total = np.zeros(len(instants) + 1, dtype=np.int64)
+    np.cumsum(instants, out=total[1:])
+    passed: IntArray = at * count - total[count]
+    return passed
+
+
+def _largest(begin: IntArray, end: IntArray, first: int) -> int:
+    """The largest number of intervals at one instant from `first` on, by their sorted ends."""
+
+    def number_with(last: IntArray) -> IntArray:
+        # At one instant those who leave make room first.
+        number: IntArray = last + 1 - np.searchsorted(end, begin[last], side="right")
+        return number
+
+    before = int(np.searchsorted(begin, first, side="right"))
+    standing = before - int(np.searchsorted(end, first, side="right"))
+    # Few can be larger than the largest of some: only those are looked at.
+    some = int(number_with(np.arange(before, len(begin), 64)).max(initial=standing))
+    later = max(before, some)
+    larger = np.flatnonzero(end[later - some : len(end) - some] > begin[later:]) + later
+    return int(number_with(larger).max(initial=some))

@@ -56,7 +56,7 @@ def run_report(experiment: Experiment) -> RenderableType:
         parts += [_header(experiment, name), Text(), *_published_report(experiment, [name])]
         parts += [_headline_table(experiment, name), *_unfinished_note(experiment, [name]), Text()]
         parts += [_counts_table(experiment, [name], case_types), Text()]
-    return Group(*parts)
+    return Group(*parts, *_engine_note(experiment))
 
 
 def compare_report(experiment: Experiment) -> RenderableType:
@@ -73,7 +73,8 @@ def compare_report(experiment: Experiment) -> RenderableType:
         parts += [Text(remark), Text()]
     promised = promised_case_types(experiment.scenarios)
     case_types = [name for name in Labels.of(experiment.scenarios).case_types if name in promised]
-    return Group(*parts, _counts_table(experiment, names, [*case_types, HALL]), Text())
+    parts += [_counts_table(experiment, names, [*case_types, HALL]), Text()]
+    return Group(*parts, *_engine_note(experiment))
 
 
 def check_report(loaded: Loaded) -> RenderableType:
@@ -124,6 +125,8 @@ def as_json(experiment: Experiment, folder: Path | None = None) -> dict[str, Any
         "seed": experiment.seed,
         "replications": experiment.replications,
         "confidence": experiment.confidence,
+        "engine": experiment.engine,
+        "remark": experiment.remark or None,
         "results": None if folder is None else str(folder),
         "scenarios": [_scenario_data(experiment, name) for name in names],
         **{name: _records(table) for name, table in tables.items()},
@@ -167,6 +170,13 @@ def _header(experiment: Experiment, name: str) -> RenderableType:
         Text(f"  {first} to {last}{warm_up}; {runs}"),
         _load_line(offered_load(scenario)),
     )
+
+
+def _engine_note(experiment: Experiment) -> list[RenderableType]:
+    """Which engine did it, where there is something to say of it."""
+    if not experiment.remark:
+        return []
+    return [Text(f"{experiment.engine} engine: {one_line(experiment.remark)}"), Text()]
 
 
 def _days(scenario: Scenario) -> object:

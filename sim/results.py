@@ -125,6 +125,8 @@ def _about(experiment: Experiment, files: Mapping[str, str]) -> dict[str, Any]:
         "seed": experiment.seed,
         "replications": experiment.replications,
         "confidence": experiment.confidence,
+        "engine": experiment.engine,
+        "remark": experiment.remark,
         "reference": next(iter(experiment.scenarios)),
         "scenarios": [
             {
@@ -289,7 +291,15 @@ def read_results(folder: str | Path) -> Experiment:
         raise ResultsError(str(error.problems[0])) from None
     read: dict[str, Any] = {n: _read_table(path / f"{n}.csv") for n in _COLUMNS}
     _check_complete(path, read, list(files), replications)
-    return Experiment(scenarios, seed, replications, confidence=confidence, **read)
+    return Experiment(
+        scenarios,
+        seed,
+        replications,
+        confidence=confidence,
+        engine=str(about.get("engine", "")),
+        remark=str(about.get("remark", "")),
+        **read,
+    )
 
 
 def _check_complete(
@@ -302,8 +312,11 @@ def _check_complete(
         found = set(zip(frame["scenario"], frame["replication"], strict=True))
         for scenario, number in sorted(found - wanted):
             raise ResultsError(f"{file}: no replication {number} of '{one_line(scenario)}' was run")
-        # Halls without pools or promises have empty tables.
-        for scenario, number in sorted(wanted - found if table == "metrics" or found else ()):
+        # Halls without pools or promises have empty tables; the others are of the first runs.
+        missing = wanted - found
+        if table != "metrics":
+            missing = {(s, n) for s, n in missing if found and n < tables.DETAILED}
+        for scenario, number in sorted(missing):
             scenario = one_line(scenario)
             raise ResultsError(f"{file}: replication {number} of '{scenario}' is missing")
         keys = [c for c in frame.columns if c in (*_TEXTS, *_WHOLE_NUMBERS, "lead_time")]

@@ -22,10 +22,13 @@ an activity, a pool or a case type moves no other draw. Every value is one unifo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sim.distributions import Constant, Distribution, whole_seconds
 from sim.itinerary import Itinerary, Loop, Process, unroll
@@ -39,6 +42,9 @@ class Workload:
 
     Cases are numbered by arrival; at the same instant, by case type as in the file, then in the
     order in which they were drawn. Case i has the steps first_step[i] .. first_step[i + 1] - 1.
+
+    What nothing in the hall asks for (batches, different priorities, patience, trips) is one number
+    repeated: as long as the other columns, but without memory of its own, and read-only.
     """
 
     replication: int
@@ -57,15 +63,12 @@ class Workload:
     """Index into `itineraries`."""
     first_step: IntArray
     """One entry more than cases."""
+    # one entry an itinerary
     itineraries: tuple[Itinerary, ...]
+    """Those of one case type together, in the order in which its draws come to them."""
+    first_activity: IntArray
+    """Of the case type, numbered through the hall."""
     # one entry a step
-    step_case: IntArray
-    step_activity: IntArray
-    """Activity numbered through the hall."""
-    step_visit: IntArray
-    """How often the case has come to the activity, from 1."""
-    step_is_repeat: BoolArray
-    """In a later pass of a loop."""
     step_time: IntArray
     """Service or delay: seconds, or working days for a delay on that clock."""
     step_patience: IntArray
@@ -82,7 +85,43 @@ class Workload:
     @property
     def num_steps(self) -> int:
         """How many steps they have in all."""
-        return len(self.step_case)
+        return len(self.step_time)
+
+    # --- one entry a step, worked out when first asked for ---
+
+    @cached_property
+    def step_case(self) -> IntArray:
+        """The case that each step belongs to."""
+        return np.repeat(np.arange(self.num_cases), np.diff(self.first_step))
+
+    @cached_property
+    def step_activity(self) -> IntArray:
+        """Activity numbered through the hall."""
+        of_itineraries = [
+            it.activity + first
+            for it, first in zip(self.itineraries, self.first_activity, strict=True)
+        ]
+        return self._of_steps(np.zeros(0, np.int64), *of_itineraries)
+
+    @cached_property
+    def step_visit(self) -> IntArray:
+        """How often the case has come to the activity, from 1."""
+        return self._of_steps(np.zeros(0, np.int32), *(it.visit for it in self.itineraries))
+
+    @cached_property
+    def step_is_repeat(self) -> BoolArray:
+        """In a later pass of a loop."""
+        return self._of_steps(np.zeros(0, np.bool_), *(it.is_repeat for it in self.itineraries))
+
+    def _of_steps(self, *of_itineraries: np.ndarray) -> np.ndarray:
+        return np.concatenate(of_itineraries)[self._joined_place]
+
+    @cached_property
+    def _joined_place(self) -> IntArray:
+        """The place of each step plus where its itinerary begins in the joined itineraries."""
+        begins = np.cumsum([0, *(it.num_steps for it in self.itineraries)])
+        offsets = begins[self.itinerary] - self.first_step[:-1]
+        return np.arange(self.num_steps) + np.repeat(offsets, np.diff(self.first_step))
 
 
 class Streams:
@@ -91,17 +130,30 @@ class Streams:
     def __init__(self, seed: int, replication: int) -> None:
         self._prefix = f"{seed}/{replication}/"
 
-    def generator(self, *name: object) -> np.random.Generator:
-        """A generator of its own for this name."""
+    def key(self, *name: object) -> bytes:
+        """The 128 bits that stand for a name, lowest first."""
         # A cryptographic hash of the name keys a counter-based generator: no two names share a
         # stream, and no stream depends on which others are used.
         text = self._prefix + "/".join(map(str, name))
-        key = hashlib.blake2b(text.encode(), digest_size=16).digest()
-        return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
+        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+    def generator(self, *name: object) -> np.random.Generator:
+        """A generator at the beginning of a stream, good until the next one is asked for."""
+        # Making a generator takes ten times as long as setting one.
+        generator, beginning = self._generator
+        beginning["state"]["key"] = np.frombuffer(self.key(*name), "<u8")
+        generator.bit_generator.state = beginning
+        return generator
 
     def uniforms(self, count: int, *name: object) -> np.ndarray:
         """The first `count` numbers of a stream, float64."""
         return self.generator(*name).random(count)
+
+    @cached_property
+    def _generator(self) -> tuple[np.random.Generator, Any]:
+        """A generator and its state at the beginning of a stream."""
+        bits = np.random.Philox(key=0)
+        return np.random.Generator(bits), bits.state
 
 
 def draw_workload(plan: Plan, seed: int = 1, replication: int = 0) -> Workload:
@@ -112,41 +164,53 @@ def draw_workload(plan: Plan, seed: int = 1, replication: int = 0) -> Workload:
     """
     streams = Streams(seed, replication)
     types = [_draw_cases(plan, index, streams) for index in range(len(plan.case_types))]
-    width = max(len(case_type.attributes) for case_type in plan.case_types)
+    counts = [len(cases.ordinal) for cases in types]
+    num_cases = sum(counts)
     arrived_at = np.concatenate([cases.arrived_at for cases in types])
-    case_type = np.repeat(np.arange(len(types)), [len(cases.arrived_at) for cases in types])
-    ordinal = np.concatenate([cases.ordinal for cases in types])
-    order = np.lexsort((ordinal, case_type, arrived_at))
+    order = _stable_order(arrived_at)
     offsets = np.cumsum([0, *(len(cases.itineraries) for cases in types)])
     itinerary = np.concatenate(
         [cases.itinerary + offset for cases, offset in zip(types, offsets, strict=False)]
-    )[order]
+    )
+    itinerary = _put(itinerary, order)
     itineraries = tuple(itinerary for cases in types for itinerary in cases.itineraries)
-    attributes = np.concatenate(
-        [np.pad(c.attributes, ((0, 0), (0, width - c.attributes.shape[1])), constant_values=NONE)
-         for c in types]
-    )[order]  # fmt: skip
-    case_type, ordinal = case_type[order], ordinal[order]
+    attributes = np.full(
+        (num_cases, max(cases.attributes.shape[1] for cases in types)), NONE, dtype=np.int64
+    )
+    for cases, end in zip(types, np.cumsum(counts).tolist(), strict=True):
+        rows, columns = cases.attributes.shape
+        attributes[end - rows : end, :columns] = cases.attributes
+    ordinal = _put(np.concatenate([cases.ordinal for cases in types]), order)
     lengths = np.array([it.num_steps for it in itineraries], dtype=np.int64)
-    first_step = np.concatenate(([0], np.cumsum(lengths[itinerary])))
-    steps = _Steps.lay_out(plan, case_type, itinerary, itineraries, first_step)
-    steps.draw(plan, streams, ordinal, [cases.num_drawn for cases in types])
+    first_step = np.zeros(num_cases + 1, dtype=np.int64)
+    np.cumsum(lengths[itinerary], out=first_step[1:])
+    steps = _Steps(plan, int(first_step[-1]))
+    first_activity = np.repeat(
+        [case_type.first_activity for case_type in plan.case_types], np.diff(offsets)
+    )
+    for visit in _visits(itineraries, first_activity, itinerary, first_step, ordinal):
+        steps.draw(plan, streams, visit)
     return Workload(
         replication=replication,
         seed=seed,
-        case_type=case_type,
+        case_type=_put(np.repeat(np.arange(len(types)), counts), order),
         ordinal=ordinal,
-        arrived_at=arrived_at[order],
-        batch=np.concatenate([cases.batch for cases in types])[order],
-        priority=np.concatenate([cases.priority for cases in types])[order],
-        attributes=attributes,
+        arrived_at=_put(arrived_at, order),
+        batch=(
+            _put(np.concatenate([cases.batch for cases in types]), order)
+            if has_batches(plan)
+            else repeated(num_cases, NONE)
+        ),
+        priority=(
+            _put(np.concatenate([cases.priority for cases in types]), order)
+            if has_priorities(plan)
+            else repeated(num_cases, plan.case_types[0].priorities[0])
+        ),
+        attributes=_put(attributes, order),
         itinerary=itinerary,
         first_step=first_step,
         itineraries=itineraries,
-        step_case=steps.case,
-        step_activity=steps.activity,
-        step_visit=steps.visit,
-        step_is_repeat=steps.is_repeat,
+        first_activity=first_activity,
         step_time=steps.time,
         step_patience=steps.patience,
         step_come_day=steps.come_day,
@@ -154,12 +218,55 @@ def draw_workload(plan: Plan, seed: int = 1, replication: int = 0) -> Workload:
     )
 
 
+def repeated(length: int, value: int) -> IntArray:
+    """A read-only column of one number, without memory of its own."""
+    return np.broadcast_to(np.int64(value), length)
+
+
+def has_batches(plan: Plan) -> bool:
+    """Whether any cases come together."""
+    return any(comes_in_batches(case_type.arrivals) for case_type in plan.case_types)
+
+
+def comes_in_batches(arrivals: PlannedArrivals) -> bool:
+    """Whether cases come together."""
+    return bool(arrivals.batch_sizes.tolist() != [1])
+
+
+def has_priorities(plan: Plan) -> bool:
+    """Whether some cases go before others."""
+    return len({priority for t in plan.case_types for priority in t.priorities}) > 1
+
+
+def has_patience(plan: Plan) -> bool:
+    """Whether people leave who have waited too long."""
+    return any(activity.patience is not None for activity in plan.activities)
+
+
+def has_trips(plan: Plan) -> bool:
+    """Whether anybody comes in."""
+    return any(activity.trip != NONE for activity in plan.activities)
+
+
+def _stable_order(values: np.ndarray) -> IntArray | None:
+    """Indices in the order of the values, and of themselves where those are equal.
+
+    None if they are in order.
+    """
+    if np.all(values[1:] >= values[:-1]):
+        return None
+    return np.argsort(values, kind="stable")
+
+
+def _put(values: IntArray, order: IntArray | None) -> IntArray:
+    """Values in this order."""
+    return values if order is None else values.take(order, axis=0)
+
+
 @dataclass(frozen=True, eq=False)
 class _Cases:
     """The cases of one type, in the order of their draws."""
 
-    num_drawn: int
-    """How many were drawn, with those that the horizon cuts off."""
     ordinal: IntArray
     arrived_at: IntArray
     batch: IntArray
@@ -173,7 +280,7 @@ def _draw_cases(plan: Plan, index: int, streams: Streams) -> _Cases:
     case_type = plan.case_types[index]
     expected, batch = _draw_arrivals(case_type, streams)
     num_cases = len(batch)
-    attributes = np.full((num_cases, len(case_type.attributes)), NONE, dtype=np.int64)
+    attributes = np.empty((num_cases, len(case_type.attributes)), dtype=np.int64)
     for column, (name, _, shares) in enumerate(case_type.attributes):
         recorded = case_type.arrivals.recorded_attributes.get(column)
         if recorded is not None:
@@ -182,216 +289,284 @@ def _draw_cases(plan: Plan, index: int, streams: Streams) -> _Cases:
             u = streams.uniforms(num_cases, case_type.name, name, "attribute")
             attributes[:, column] = _choose(u, shares)
     arrived_at = _instants(case_type.arrivals, expected, attributes)
-    kept = arrived_at != NEVER
-    itinerary, itineraries = _unroll_all(plan, case_type, attributes, streams)
-    used, itinerary = np.unique(itinerary[kept], return_inverse=True)
+    ordinal = np.flatnonzero(arrived_at != NEVER)
+    if len(ordinal) < num_cases:
+        arrived_at, batch, attributes = arrived_at[ordinal], batch[ordinal], attributes[ordinal]
     if case_type.priority_attribute == NONE:
-        priority = np.full(num_cases, case_type.priorities[0], dtype=np.int64)
+        priority = repeated(len(ordinal), case_type.priorities[0])
     else:
         priority = np.array(case_type.priorities)[attributes[:, case_type.priority_attribute]]
-    return _Cases(
-        num_drawn=num_cases,
-        ordinal=np.flatnonzero(kept),
-        arrived_at=arrived_at[kept],
-        batch=batch[kept],
-        attributes=attributes[kept],
-        priority=priority[kept],
-        itinerary=itinerary,
-        itineraries=tuple(itineraries[i] for i in used),
-    )
+    itinerary, itineraries = _unroll_all(plan, case_type, attributes, ordinal, streams)
+    return _Cases(ordinal, arrived_at, batch, attributes, priority, itinerary, itineraries)
 
 
 def _choose(u: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Indices drawn with these shares, one a uniform."""
+    return np.searchsorted(upper_bounds(shares), u, side="right")
+
+
+def upper_bounds(shares: np.ndarray) -> np.ndarray:
+    """The uniform numbers below which each value or one before it is drawn."""
     bounds = np.cumsum(shares)
     bounds[-1] = 1.0
-    return np.searchsorted(bounds, u, side="right")
+    return bounds
 
 
 def _draw_arrivals(case_type: PlannedCaseType, streams: Streams) -> tuple[np.ndarray, IntArray]:
     """For each case the expected number of arrivals before it (or its instant), and its batch."""
     arrivals = case_type.arrivals
     if arrivals.rates:
-        expected = _poisson_process(
+        expected = poisson_process(
             max(rate.total for rate in arrivals.rates), streams, case_type.name
         )
     else:
         expected = arrivals.instants
-    if len(arrivals.batch_sizes) == 1 and arrivals.batch_sizes[0] == 1:
-        return expected, np.full(len(expected), NONE, dtype=np.int64)
+    if not comes_in_batches(arrivals):
+        return expected, repeated(len(expected), NONE)
     u = streams.uniforms(len(expected), case_type.name, "batch")
     sizes = arrivals.batch_sizes[_choose(u, arrivals.batch_shares)]
     return np.repeat(expected, sizes), np.repeat(np.arange(len(expected)), sizes)
 
 
-def _poisson_process(total: float, streams: Streams, name: str) -> np.ndarray:
+def poisson_process(total: float, streams: Streams, name: str) -> np.ndarray:
     """Points of a unit-rate Poisson process below `total`, by inversion of the gaps."""
     # Inversion of the cumulative rate, not thinning: thinning would use a different number of
     # draws in each scenario.
     generator = streams.generator(name, "arrivals")
-    points = np.zeros(1)
-    while points[-1] < total:
-        remaining = total - points[-1]
-        gaps = -np.log1p(-generator.random(int(remaining + 6 * remaining**0.5 + 16)))
-        points = np.concatenate((points, points[-1] + np.cumsum(gaps)))
-    return points[1:][points[1:] < total]
+    pieces = [np.zeros(1)]
+    while (last := float(pieces[-1][-1])) < total:
+        gaps = generator.random(points_at_once(total - last))
+        np.negative(gaps, out=gaps)
+        np.log1p(gaps, out=gaps)
+        pieces.append(last - np.cumsum(gaps, out=gaps))
+    points = np.concatenate(pieces[1:] or pieces)
+    return points[: np.searchsorted(points, total)]
+
+
+def points_at_once(expected: float) -> int:
+    """How many points to draw so that they are hardly ever too few."""
+    return int(expected + 6 * expected**0.5 + 16)
 
 
 def _instants(arrivals: PlannedArrivals, expected: np.ndarray, attributes: IntArray) -> IntArray:
     """When each case arrives; NEVER for those that the horizon cuts off."""
     if not arrivals.rates:
         return expected
+    if arrivals.by_attribute == NONE:
+        return arrivals.rates[0].instants(expected)
     result = np.full(len(expected), NEVER, dtype=np.int64)
     for value, rate in enumerate(arrivals.rates):
-        mine = expected < rate.total
-        if arrivals.by_attribute != NONE:
-            mine &= attributes[:, arrivals.by_attribute] == value
+        is_mine = (expected < rate.total) & (attributes[:, arrivals.by_attribute] == value)
+        mine = np.flatnonzero(is_mine)
         result[mine] = rate.instants(expected[mine])
     return result
 
 
+# --- itineraries ---------------------------------------------------------------------------------
+
+
 def _unroll_all(
-    plan: Plan, case_type: PlannedCaseType, attributes: IntArray, streams: Streams
-) -> tuple[IntArray, list[Itinerary]]:
-    """The itinerary of each case; cases of the same attributes and returns share one."""
-    num_cases = len(attributes)
-    if num_cases == 0:
-        return np.zeros(0, dtype=np.int64), []
+    plan: Plan,
+    case_type: PlannedCaseType,
+    attributes: IntArray,
+    ordinal: IntArray,
+    streams: Streams,
+) -> tuple[IntArray, tuple[Itinerary, ...]]:
+    """The itinerary of each case; those that live through the same share one."""
     process = case_type.process
-    present = np.ones((num_cases, process.num_activities), dtype=bool)
-    for activity, conditions in enumerate(case_type.conditions):
-        for column, values in conditions:
-            present[:, activity] &= np.isin(attributes[:, column], list(values))
+    code = _Code(len(ordinal))
+    for column in sorted({column for of in case_type.conditions for column, _ in of}):
+        code.refine(attributes[:, column], len(case_type.attributes[column][1]))
+    present = {loop.end: _is_present(case_type, loop.end, attributes) for loop in process.loops}
     visits: dict[int, IntArray] = {}
-    outcomes: dict[int, BoolArray] = {}
+    returns: dict[int, list[BoolArray]] = {}
     for loop in process.loops:
         end = loop.end
         sender = plan.activities[case_type.first_activity + end]
-        passes = np.where(present[:, end], _passes_around(process, loop, visits, present), 0)
-        outcomes[end] = _draw_returns(streams, case_type.name, sender, passes)
-        visits[end] = passes + outcomes[end].sum(axis=1)
-    key = np.packbits(np.concatenate([present, *outcomes.values()], axis=1), axis=1)
-    _, representatives, itinerary = np.unique(
-        np.ascontiguousarray(key).view(np.dtype((np.void, key.shape[1]))).ravel(),
-        return_index=True,
-        return_inverse=True,
-    )
-    itineraries = [
+        passes = np.where(present[end], _passes_around(process, loop, visits, present), 0)
+        returns[end] = _draw_returns(streams, case_type.name, sender, passes, ordinal)
+        visits[end] = passes
+        for is_sent_back in returns[end]:
+            code.refine(is_sent_back, 2)
+            visits[end] = visits[end] + is_sent_back
+    numbers, cases = code.numbers()
+    unrolled = [
         unroll(
             process,
-            present[case].tolist(),
+            activities_present(case_type, attributes[case].tolist()),
             {
-                end: outcomes[end][case, : visits[end][case]].tolist()
-                for end in outcomes
-                if present[case, end]
+                end: [bool(returns[end][n][case]) for n in range(visits[end][case])]
+                for end in returns
+                if present[end][case]
             },
         )
-        for case in representatives.tolist()
+        for case in cases.tolist()
     ]
-    return itinerary, itineraries
+    itineraries = tuple(dict.fromkeys(unrolled))
+    if len(itineraries) < len(unrolled):
+        numbers = np.array([itineraries.index(it) for it in unrolled])[numbers]
+    return numbers, itineraries
+
+
+def activities_present(case_type: PlannedCaseType, attributes: Sequence[int]) -> list[bool]:
+    """For each activity, whether a case of these attributes lives through it."""
+    return [
+        not conditions or all(attributes[column] in values for column, values in conditions)
+        for conditions in case_type.conditions
+    ]
+
+
+class _Code:
+    """A small number for each case, that of the others which are like it in all that was said."""
+
+    LARGEST = 4096
+
+    def __init__(self, num_cases: int) -> None:
+        self._codes = np.zeros(num_cases, dtype=np.int64)
+        self._end = 1
+
+    def refine(self, values: np.ndarray, num_values: int) -> None:
+        """Tell apart by one thing more, values in [0, num_values)."""
+        self._codes = self._codes * num_values + values
+        self._end *= num_values
+        if self._end > self.LARGEST:
+            self._codes, first = self.numbers()
+            self._end = len(first)
+
+    def numbers(self) -> tuple[IntArray, IntArray]:
+        """Numbers from 0 in the order of their first cases, and those."""
+        num_cases = len(self._codes)
+        first = np.full(self._end, num_cases)
+        # Of several cases, the one that is assigned last counts: the first.
+        first[self._codes[::-1]] = np.arange(num_cases)[::-1]
+        cases = np.sort(first[first < num_cases])
+        numbers = np.empty(self._end, dtype=np.int64)
+        numbers[self._codes[cases]] = np.arange(len(cases))
+        return numbers[self._codes], cases
+
+
+def _is_present(case_type: PlannedCaseType, activity: int, attributes: IntArray) -> BoolArray:
+    """Whether each case lives through an activity."""
+    result = np.ones(len(attributes), dtype=bool)
+    for column, values in case_type.conditions[activity]:
+        is_asked_for = np.zeros(len(case_type.attributes[column][1]), dtype=bool)
+        is_asked_for[list(values)] = True
+        result &= is_asked_for[attributes[:, column]]
+    return result
 
 
 def _passes_around(
-    process: Process, loop: Loop, visits: dict[int, IntArray], present: BoolArray
-) -> IntArray:
+    process: Process, loop: Loop, visits: dict[int, IntArray], present: dict[int, BoolArray]
+) -> npt.ArrayLike:
     """For each case, how often it comes into a loop from outside: once a pass of the outer loop."""
     outer = process.parent(loop)
     if outer is None:
-        return np.ones(len(present), dtype=np.int64)
+        return 1
     further_out = _passes_around(process, outer, visits, present)
-    return np.where(present[:, outer.end], visits.get(outer.end, 1), further_out)
+    return np.where(present[outer.end], visits[outer.end], further_out)
 
 
 def _draw_returns(
-    streams: Streams, case_type: str, activity: PlannedActivity, passes: IntArray
-) -> BoolArray:
-    """Whether each case is sent back at its n-th visit, (num_cases, most visits).
+    streams: Streams,
+    case_type: str,
+    activity: PlannedActivity,
+    passes: IntArray,
+    ordinal: IntArray,
+) -> list[BoolArray]:
+    """For each visit, whether each case is sent back.
 
     A case comes in `passes` times and stays each time until it is not sent back.
     """
     remaining = passes.copy()
-    columns = [np.zeros(len(passes), dtype=bool)]
-    while remaining.any():
-        visit = len(columns)
-        u = streams.uniforms(len(passes), case_type, activity.name, "again", visit)
-        columns.append((remaining > 0) & (u < activity.again))
-        remaining -= (remaining > 0) & ~columns[-1]
-    return np.stack(columns[1:] or columns, axis=1)
+    result: list[BoolArray] = []
+    while len(mine := np.flatnonzero(remaining)):
+        visit = len(result) + 1
+        count = int(ordinal[mine[-1]]) + 1
+        u = streams.uniforms(count, case_type, activity.name, "again", visit)
+        is_sent_back = np.zeros(len(passes), dtype=bool)
+        is_sent_back[mine] = u[ordinal[mine]] < activity.again
+        result.append(is_sent_back)
+        remaining[mine] -= ~is_sent_back[mine]
+    return result
+
+
+# --- steps ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
-class _Steps:
-    """The steps of all cases, case by case in the order of their itineraries."""
+class _Visit:
+    """The steps in which cases come to one activity for the n-th time."""
 
-    case: IntArray
-    activity: IntArray
-    visit: IntArray
-    is_repeat: BoolArray
-    time: IntArray
-    patience: IntArray
-    come_day: IntArray
-    come_time: IntArray
+    activity: int
+    """Numbered through the hall."""
+    number: int
+    steps: IntArray
+    ordinal: IntArray
+    """Of their cases."""
 
-    @classmethod
-    def lay_out(
-        cls,
-        plan: Plan,
-        case_type: IntArray,
-        itinerary: IntArray,
-        itineraries: tuple[Itinerary, ...],
-        first_step: IntArray,
-    ) -> _Steps:
-        """The steps, nothing drawn yet."""
-        num_steps = int(first_step[-1])
-        first_activity = np.array([t.first_activity for t in plan.case_types])
-        activity_of = [it.activity for it in itineraries] or [np.zeros(0, dtype=np.int32)]
-        visit_of = [it.visit for it in itineraries] or [np.zeros(0, dtype=np.int32)]
-        is_repeat_of = [it.is_repeat for it in itineraries] or [np.zeros(0, dtype=bool)]
-        begins = np.concatenate(([0], np.cumsum([len(a) for a in activity_of])))
-        lengths = np.diff(first_step)
-        case = np.repeat(np.arange(len(case_type)), lengths)
-        # The place of a step plus where its itinerary begins in the joined itineraries.
-        source = np.arange(num_steps) + np.repeat(begins[itinerary] - first_step[:-1], lengths)
-        return cls(
-            case=case,
-            activity=np.concatenate(activity_of)[source] + first_activity[case_type[case]],
-            visit=np.concatenate(visit_of)[source],
-            is_repeat=np.concatenate(is_repeat_of)[source],
-            time=np.zeros(num_steps, dtype=np.int64),
-            patience=np.full(num_steps, NEVER, dtype=np.int64),
-            come_day=np.zeros(num_steps, dtype=np.int64),
-            come_time=np.zeros(num_steps, dtype=np.int64),
+
+def _visits(
+    itineraries: Sequence[Itinerary],
+    first_activity: IntArray,
+    itinerary: IntArray,
+    first_step: IntArray,
+    ordinal: IntArray,
+) -> Iterator[_Visit]:
+    """All steps, by activity and visit."""
+    # Small numbers are sorted by their digits, several times as fast.
+    small = np.uint16 if len(itineraries) <= 2**16 else np.int64
+    order = _stable_order(itinerary.astype(small))
+    first_step, ordinal = _put(first_step[:-1], order), _put(ordinal, order)
+    counts = np.bincount(itinerary, minlength=len(itineraries))
+    ends = np.cumsum(counts)
+    groups: dict[tuple[int, int], list[tuple[slice, int]]] = {}
+    for first, it, begin, end in zip(
+        first_activity.tolist(),
+        itineraries,
+        (ends - counts).tolist(),
+        ends.tolist(),
+        strict=True,
+    ):
+        cases = slice(begin, end)
+        for place, which in enumerate(zip(it.activity.tolist(), it.visit.tolist(), strict=True)):
+            groups.setdefault((first + which[0], which[1]), []).append((cases, place))
+    for (activity, number), parts in groups.items():
+        yield _Visit(
+            activity,
+            number,
+            np.concatenate([first_step[cases] + place for cases, place in parts]),
+            np.concatenate([ordinal[cases] for cases, _ in parts]),
         )
 
-    def draw(
-        self, plan: Plan, streams: Streams, ordinal: IntArray, num_cases: Sequence[int]
-    ) -> None:
-        """Fill in what chance decides, one stream for each activity, visit and purpose."""
-        if not len(self.case):
-            return
-        most_visits = int(self.visit.max()) + 1
-        code = self.activity * most_visits + self.visit
-        order = np.argsort(code, kind="stable")
-        codes, begins = np.unique(code[order], return_index=True)
-        for group, steps in zip(codes.tolist(), np.split(order, begins[1:]), strict=True):
-            number, visit = divmod(group, most_visits)
-            activity = plan.activities[number]
-            name = (plan.case_types[activity.case_type].name, activity.name)
-            mine = ordinal[self.case[steps]]
 
-            def uniforms(purpose: str) -> np.ndarray:
-                count = num_cases[activity.case_type]  # noqa: B023 (called within the pass)
-                return streams.uniforms(count, *name, purpose, visit)[mine]  # noqa: B023
+class _Steps:
+    """What chance decides of the steps."""
 
-            def times(law: Distribution, purpose: str) -> IntArray:
-                u = mine if isinstance(law, Constant) else uniforms(purpose)  # noqa: B023
-                return whole_seconds(law.quantile(u))
+    def __init__(self, plan: Plan, num_steps: int) -> None:
+        self.time = np.zeros(num_steps, dtype=np.int64)
+        self.patience = (np.full if has_patience(plan) else repeated)(num_steps, NEVER)
+        self.come_day = (np.full if has_trips(plan) else repeated)(num_steps, 0)
+        self.come_time = (np.full if has_trips(plan) else repeated)(num_steps, 0)
 
-            law = activity.service or activity.delay
-            if law is not None:
-                self.time[steps] = times(law, "service")
-            if activity.patience is not None:
-                self.patience[steps] = times(activity.patience, "patience")
-            if activity.trip != NONE:
-                self.come_day[steps] = uniforms("come_day") * CELLS
-                self.come_time[steps] = uniforms("come_time") * CELLS
+    def draw(self, plan: Plan, streams: Streams, visit: _Visit) -> None:
+        """Fill in those of one visit, from one stream for each purpose."""
+        activity = plan.activities[visit.activity]
+        case_type = plan.case_types[activity.case_type].name
+        count = int(visit.ordinal.max()) + 1
+
+        def uniforms(purpose: str) -> np.ndarray:
+            u = streams.uniforms(count, case_type, activity.name, purpose, visit.number)
+            return u[visit.ordinal]
+
+        def times(law: Distribution, purpose: str) -> IntArray:
+            u = np.zeros(1) if isinstance(law, Constant) else uniforms(purpose)
+            return whole_seconds(law.quantile(u))
+
+        law = activity.service or activity.delay
+        if law is not None:
+            self.time[visit.steps] = times(law, "service")
+        if activity.patience is not None:
+            self.patience[visit.steps] = times(activity.patience, "patience")
+        if activity.trip != NONE:
+            self.come_day[visit.steps] = uniforms("come_day") * CELLS
+            self.come_time[visit.steps] = uniforms("come_time") * CELLS

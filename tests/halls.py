@@ -14,8 +14,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from sim.engines.simpy_engine import simulate
-from sim.event_log import CaseTable, EventLog, Kind, StepTable, case_table, step_table
+from sim.event_log import EventLog, Kind
 from sim.laws import assert_laws
+from sim.outcome import CaseTable, Outcome, case_table, outcome_of
 from sim.plan import NONE, Plan
 from sim.planning import compile_plan
 from sim.scenario import Scenario
@@ -151,14 +152,14 @@ class Run:
         return "" if number == NONE else self.plan.activities[number].name
 
     @property
-    def steps(self) -> StepTable:
-        """When each step came about."""
-        return step_table(self.workload, self.log)
+    def outcome(self) -> Outcome:
+        """What came of each step and each case."""
+        return outcome_of(self.workload, self.log)
 
     @property
     def cases(self) -> CaseTable:
         """What became of each case."""
-        return case_table(self.plan, self.workload, self.log)
+        return case_table(self.plan, self.workload, self.outcome)
 
     @staticmethod
     def text(at: int) -> str:

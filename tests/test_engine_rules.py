@@ -63,7 +63,7 @@ def test_the_golden_trace(servers: int):
     }
     result = run(hall(types, {"windows": pool(servers)}))
     assert result.times("START") == minutes(*GOLDEN_STARTS[servers])
-    waits = result.steps.started_at - result.steps.enqueued_at
+    waits = result.outcome.started_at - result.outcome.enqueued_at
     assert waits.mean() / 60 == {1: 11.0, 2: 2.0}[servers]
 
 
@@ -996,7 +996,7 @@ def test_more_windows_never_make_anyone_wait_longer_here():
     starts = [
         run(
             one_pool({"per_hour": 9}, {"exponential": {"mean": "15 min"}}, servers)
-        ).steps.started_at
+        ).outcome.started_at
         for servers in (2, 3, 4)
     ]
     assert (starts[1] <= starts[0]).all()

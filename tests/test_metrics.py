@@ -79,6 +79,28 @@ def test_nobody_comes() -> None:
     assert found.visits == {"case_type": [], "visits": [], "share": []}
 
 
+def test_the_outcome_is_all_that_metrics_need() -> None:
+    """Without the log they are the same, tables and all."""
+    data = one_pool(
+        {"per_hour": 9},
+        {"exponential": {"mean": "12 min"}},
+        activity={"patience": "20 min", "again": {"probability": "20 %"}, "milestone": "served"},
+        open=["09:00-12:00", "13:00-17:00"],
+        days=3,
+        promises=promised(to="served"),
+    )
+    made = run(data)
+    by_log = measure(made.plan, made.workload, made.log)
+    by_outcome = measure(made.plan, made.workload, made.outcome)
+    assert by_outcome.values.keys() == by_log.values.keys()
+    assert list(by_outcome.values.values()) == pytest.approx(
+        list(by_log.values.values()), rel=0, abs=0, nan_ok=True
+    )
+    assert len(by_log.lead_times["share"]) > 1
+    for table in ("lead_times", "half_hours", "visits"):
+        assert str(getattr(by_outcome, table)) == str(getattr(by_log, table))
+
+
 # --- pools ---------------------------------------------------------------------------------------
 
 
@@ -279,6 +301,17 @@ def test_what_happens_in_the_warm_up_does_not_count() -> None:
     assert found["arrivals"] == found["finished"] == found["throughput_per_day"] == 2
     assert values(data, "windows")["utilisation"] == 1
     assert values(data, "windows")["waiting_time_mean"] == 30
+
+
+def test_throughput_counts_who_leaves_in_the_measured_part_whenever_they_came() -> None:
+    """The first comes in the evening of the warm-up and leaves after midnight."""
+    data = one_pool(
+        ["23:30", "+1 09:00"],
+        "1 h",
+        horizon={"from": "2020-01-02", "to": "2020-01-02", "warm_up": "2020-01-01"},
+    )
+    found = values(data, HALL)
+    assert (found["throughput_per_day"], found["arrivals"], found["finished"]) == (2, 1, 1)
 
 
 # --- times between milestones --------------------------------------------------------------------

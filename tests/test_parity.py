@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from sim.errors import HallError
 from sim.event_log import EventLog, Kind
 from sim.itinerary import LoopError
 from sim.loading import load, scenario_from
+from sim.outcome import Outcome, outcome_of
 from sim.plan import Plan
 from sim.planning import compile_plan
 from sim.workload import Workload, draw_workload
@@ -37,6 +37,16 @@ def assert_same_log(plan: Plan, workload: Workload) -> None:
         assert np.array_equal(getattr(reference, name), column)
         assert column.dtype == getattr(reference, name).dtype
         assert not column.flags.writeable
+    assert_same_outcome(outcome_of(workload, reference), plan, workload)
+
+
+def assert_same_outcome(reference: Outcome, plan: Plan, workload: Workload) -> None:
+    """What the compiled engine gives without a log is what the log comes to."""
+    compiled = compiled_engine.simulate_outcome(plan, workload)
+    for field in fields(Outcome):
+        expected, found = getattr(reference, field.name), getattr(compiled, field.name)
+        assert np.array_equal(expected, found), field.name
+        assert expected.dtype == found.dtype, field.name
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
@@ -79,24 +89,7 @@ def test_one_compiled_loop_serves_every_hall() -> None:
         # A recorded workload may be read-only: that must not compile a second loop.
         workload.step_time.flags.writeable = False
         compiled_engine.simulate(plan, workload)
-    assert len(getattr(compiled_engine._run, "signatures")) == 1  # noqa: B009
-
-
-def test_without_a_place_for_the_cache_the_engine_compiles_anew(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A read-only install without a home folder."""
-    asked: list[bool] = []
-
-    def no_place(**options: Any) -> Any:
-        asked.append("cache" in options)
-        if "cache" in options:
-            raise RuntimeError("cannot cache function: no locator available for file")
-        return lambda function: function
-
-    monkeypatch.setattr(compiled_engine, "njit", no_place)
-    assert compiled_engine._cached("").__name__ == "run"
-    assert asked == [True, False]
+    assert len(compiled_engine._run._entries) == 1
 
 
 def test_more_steps_than_there_are_numbers_for_is_an_error(

@@ -71,14 +71,14 @@ def measured(run: Run) -> np.ndarray:
 
 def waiting_minutes(run: Run) -> float:
     """Mean waiting time of a service."""
-    steps, used = run.steps, measured(run)
-    return float((steps.started_at - steps.enqueued_at)[used].mean() / MINUTE)
+    outcome, used = run.outcome, measured(run)
+    return float((outcome.started_at - outcome.enqueued_at)[used].mean() / MINUTE)
 
 
 def waiting_minutes_by(run: Run, of_step: np.ndarray, count: int) -> list[float]:
     """Mean waiting time of a service for each of `count` groups of steps."""
-    steps, used = run.steps, measured(run)
-    times = (steps.started_at - steps.enqueued_at)[used]
+    outcome, used = run.outcome, measured(run)
+    times = (outcome.started_at - outcome.enqueued_at)[used]
     return [float(times[of_step[used] == i].mean() / MINUTE) for i in range(count)]
 
 
@@ -123,8 +123,8 @@ def test_four_exponential_servers_wait_as_in_mm4():
     rate, service_rate = 14.4 / 60, 1 / 10
 
     def metric(run: Run) -> list[float]:
-        steps, used = run.steps, measured(run)
-        times = (steps.started_at - steps.enqueued_at)[used] / MINUTE
+        outcome, used = run.outcome, measured(run)
+        times = (outcome.started_at - outcome.enqueued_at)[used] / MINUTE
         return [float(times.mean()), float((times > 5).mean())]
 
     exact = [
@@ -179,8 +179,9 @@ def test_the_mean_wait_over_classes_does_not_depend_on_priorities():
         plan = plan_of(hall(types, {"desk": pool()}, days=30))
         workload = draw_workload(plan, SEED)
         result = Run(plan, workload, simulate(plan, workload))
-        served = result.steps.started_at != NEVER
-        totals.append(int((result.steps.started_at - result.steps.enqueued_at)[served].sum()))
+        outcome = result.outcome
+        served = outcome.started_at != NEVER
+        totals.append(int((outcome.started_at - outcome.enqueued_at)[served].sum()))
         assert served.sum() > 3000
     assert totals[0] == totals[1] == totals[2]
 
@@ -231,7 +232,7 @@ def test_utilisation_is_offered_load_over_servers():
     """Lambda E[S] / c, by the service times begun."""
 
     def utilisation(run: Run) -> float:
-        served = run.steps.started_at != NEVER
+        served = run.outcome.started_at != NEVER
         return float(run.workload.step_time[served].sum() / (3 * run.plan.end_at))
 
     assert_agrees(desk(exponential(20), 6, 3, days=10), utilisation, 2 / 3)
@@ -348,8 +349,10 @@ def test_patience_without_servers_is_all_that_is_waited():
     )
 
     def metric(run: Run) -> float:
-        waited = (run.steps.left_at - run.steps.enqueued_at)[measured(run)]
-        return float(waited.mean() / MINUTE)
+        outcome = run.outcome
+        used = measured(run)[outcome.unserved_step]
+        assert used.sum() == measured(run).sum()
+        return float((outcome.unserved_until - outcome.unserved_from)[used].mean() / MINUTE)
 
     assert_agrees(data, metric, 15.0, 0.05)
 
@@ -359,9 +362,8 @@ def test_a_heavy_load_keeps_the_only_server_at_work():
     plan = plan_of(desk(exponential(30), 4, days=20))
     workload = draw_workload(plan, SEED)
     result = Run(plan, workload, simulate(plan, workload))
-    served = result.steps.started_at != NEVER
-    starts, ends = (
-        column[served] for column in (result.steps.started_at, result.steps.completed_at)
-    )
+    outcome = result.outcome
+    served = outcome.started_at != NEVER
+    starts, ends = outcome.started_at[served], outcome.completed_at[served]
     assert (starts[1:] == ends[:-1]).mean() > 0.999
     assert starts[0] < 2 * HOUR

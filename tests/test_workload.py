@@ -534,6 +534,52 @@ def test_working_days_of_a_delay_stay_a_number_of_days():
     assert workload.step_time.tolist() == [3, 2 * HOUR]
 
 
+def test_columns_of_steps_follow_from_the_itineraries():
+    """Case by case, place by place; activities numbered through the hall."""
+    plan, workload = drawn(base())
+    rows = zip(
+        workload.step_case.tolist(),
+        workload.step_activity.tolist(),
+        workload.step_visit.tolist(),
+        workload.step_is_repeat.tolist(),
+        strict=True,
+    )
+    expected = []
+    for case, number in enumerate(workload.itinerary.tolist()):
+        it = workload.itineraries[number]
+        first = plan.case_types[workload.case_type[case]].first_activity
+        for place in range(it.num_steps):
+            expected.append(
+                (case, first + it.activity[place], it.visit[place], it.is_repeat[place])
+            )
+    assert list(rows) == expected
+    assert workload.num_steps == len(expected)
+
+
+def test_itineraries_are_numbered_as_they_are_drawn():
+    """Type by type, each by its first case; none twice, and none that nobody has."""
+    _, workload = drawn(base())
+    assert len(set(workload.itineraries)) == len(workload.itineraries)
+    in_order = np.lexsort((workload.ordinal, workload.case_type))
+    numbers = workload.itinerary[in_order].tolist()
+    assert list(dict.fromkeys(numbers)) == list(range(len(workload.itineraries)))
+
+
+@pytest.mark.parametrize("column", ["batch", "priority", "step_patience", "step_come_day"])
+def test_what_nothing_asks_for_takes_no_memory(column: str):
+    """One number repeated, in every respect but that like the other columns."""
+    _, plain = drawn(one_pool({"per_hour": 20}, "1 min", in_person=False))
+    values = getattr(plain, column)
+    assert values.strides == (0,)
+    assert len(values) == plain.num_cases == plain.num_steps
+    assert set(values.tolist()) == {
+        {"batch": -1, "priority": 0, "step_patience": NEVER, "step_come_day": 0}[column]
+    }
+    asks = base()
+    asks["case_types"]["enquiry"]["priority"] = 1
+    assert getattr(drawn(asks)[1], column).strides == (8,)
+
+
 def test_an_empty_workload_has_all_its_arrays():
     """Nobody comes: arrays of no length, and no crash."""
     plan, workload = drawn(one_pool({"per_hour": 0}, "1 min"))

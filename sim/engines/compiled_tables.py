@@ -7,6 +7,7 @@ of lists are joined: the entries of i are `x[x_begin[i]:x_begin[i + 1]]`.
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Final, NamedTuple
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.durations import Clock
+from sim.engines.limits import most_rounds
 from sim.errors import HallError
 from sim.plan import NONE, Plan
 from sim.timeline import IntArray
@@ -29,6 +31,20 @@ CLOCKS: Final = {
     Clock.WORKING_DAYS: WORKING_DAYS,
 }
 NO_LIMIT: Final = 2**62
+WORD: Final = 62
+"""Servers to a word of bits, so that a word is never negative."""
+FREE, FIRST, PAUSES, ONLY_QUEUE, SHIFT = range(5)
+"""Of a word of servers: those that are free, a bit each; its first server; whether services pause
+while the shift is closed; the simple queue that nobody else serves, or -1; the shift."""
+WORD_SIZE: Final = 5
+SERVERS, NUM_OPEN, NUM_WAITING, NUM_PEOPLE, IS_TOUCHED, IS_SIMPLE = range(6)
+"""Of a queue: the word of its servers if it is simple and that is all of them, else -1; how many of
+its shifts are at work; how many wait, and how many of them in person; whether it is to be looked at
+when the round is settled; whether no other queue asks for its shifts and any number can wait."""
+QUEUE_SIZE: Final = 6
+SLOTS_AT_ONCE: Final = 8
+MOST_SLOTS: Final = 256
+"""Servers whose services are in a table: more are in the heap."""
 CODE_BITS: Final = 3
 """Of a calendar entry, those that say what happens; the step and the instant are above them."""
 
@@ -37,6 +53,8 @@ class HallTables(NamedTuple):
     """A plan as arrays."""
 
     end_at: int
+    num_slots: int
+    """Of the calendar's table of services; 0 if they are in the heap with all else."""
     num_queues: int
     num_levels: int
     num_changes: int
@@ -49,6 +67,7 @@ class HallTables(NamedTuple):
     trip: IntArray
     clock: IntArray
     is_lost_if_not_served: IntArray
+    has_patience: IntArray
     level: IntArray
     """Priority level, -1 for the case's own."""
     # gates and trips
@@ -71,10 +90,10 @@ class HallTables(NamedTuple):
     # pools
     room: IntArray
     closing: IntArray
-    pauses: IntArray
     # shifts
     shift_pool: IntArray
-    servers_begin: IntArray
+    words_begin: IntArray
+    """Of each shift, the words of bits that say which of its servers are free."""
     session_begin: IntArray
     session_starts: IntArray
     session_ends: IntArray
@@ -85,45 +104,66 @@ class HallTables(NamedTuple):
     """When a shift opens or closes, in order."""
     change_shift: IntArray
     change_opens: IntArray
-    # servers
+    # words and servers
+    words: IntArray
+    """At the beginning, WORD_SIZE entries for each, see FREE and those after it."""
+    servers: IntArray
+    """Word and bit of each."""
     shift_of_server: IntArray
     # queues
+    queues: IntArray
+    """At the beginning, QUEUE_SIZE entries for each, see SERVERS and those after it."""
     first_pool: IntArray
     shifts_begin: IntArray
     shifts_of_queue: IntArray
-    is_simple: IntArray
-    """No other queue asks for its shifts, and any number can wait."""
     # priority levels, smaller first
     levels: IntArray
 
 
 class WorkTables(NamedTuple):
-    """A workload as arrays."""
+    """A workload as arrays.
 
+    A *place* is one of the joined itineraries: that of a step is the `first_place` of its case and
+    its own place within the itinerary. Offsets between steps of a case are those between places.
+    """
+
+    most_rounds: int
     step_bits: int
     """Bits of a calendar entry below its instant."""
+    entry_mask: int
     num_cases: int
     num_steps: int
     # cases
     arrived_at: IntArray
     first_step: IntArray
     case_level: IntArray
-    joined_begin: IntArray
-    """Where the facts of a case's first step stand among the joined itineraries."""
+    itinerary: IntArray
     # steps
-    case: IntArray
-    activity: IntArray
     time: IntArray
     patience: IntArray
     come_day: IntArray
     come_time: IntArray
-    # joined itineraries
-    num_predecessors: IntArray
-    trip_place: IntArray
-    """Place of the step that begins the trip which a step is part of, -1 if nobody comes in."""
-    successors_begin: IntArray
+    # itineraries
+    first_place: IntArray
+    num_ends: IntArray
+    """Steps that nothing comes after: when they are complete, all is."""
+    beginnings_begin: IntArray
+    beginnings: IntArray
+    """Offsets from the first step of those that wait for no other."""
+    # places
+    facts: IntArray
+    """FACTS entries for each place, see ACTIVITY and those after it."""
     successors: IntArray
-    """Places within the itinerary."""
+    """Offsets from a step to those that come after it, for each place with a 0 at the end."""
+
+
+ACTIVITY, QUEUE, LEVEL, PREDECESSORS, NEXT, SUCCESSORS, TRIP, TRAITS = range(8)
+"""What is known of a place: activity; queue; priority level, -1 for the case's own; how many steps
+it waits for; offset of the only step that comes after it, 0 if there are none or several; where its
+successors begin; offset of the step that begins its trip, 1 for none; what it is like."""
+FACTS: Final = 8
+PLAIN, APART = 1, 2
+"""Traits: it is a service and nothing else; those that come after it go to different queues."""
 
 
 @functools.lru_cache(maxsize=8)
@@ -138,10 +178,28 @@ def hall_tables(plan: Plan) -> HallTables:
     shifts_of_queue = [plan.shifts_of_queue(queue) for queue in queues]
     queues_of_shift = [[q for q in queues if s in shifts_of_queue[q]] for s in range(len(shifts))]
     first_pools = [plan.pools[pools[0]] for pools in plan.queues]
+    words_begin = _begins(-(-shift.servers // WORD) for shift in shifts)
+    is_simple = [
+        pool.room is None and all(len(queues_of_shift[shift]) == 1 for shift in asked)
+        for pool, asked in zip(first_pools, shifts_of_queue, strict=True)
+    ]
+    words = [
+        (i, shift.first_server + first, min(shift.servers - first, WORD))
+        for i, shift in enumerate(shifts)
+        for first in range(0, shift.servers, WORD)
+    ]
+    word_of_queue = [
+        int(words_begin[asked[0]])
+        if simple and len(asked) == 1 and 0 < shifts[asked[0]].servers <= WORD
+        else NONE
+        for simple, asked in zip(is_simple, shifts_of_queue, strict=True)
+    ]
     change_at, change_shift, change_opens = _changes(plan)
     hours = plan.working_hours
+    num_slots = -(-plan.num_servers // SLOTS_AT_ONCE) * SLOTS_AT_ONCE
     return HallTables(
         end_at=plan.end_at,
+        num_slots=num_slots if num_slots <= MOST_SLOTS else 0,
         num_queues=len(plan.queues),
         num_levels=len(levels),
         num_changes=len(change_at),
@@ -153,6 +211,7 @@ def hall_tables(plan: Plan) -> HallTables:
         trip=_column([a.trip for a in activities]),
         clock=_column([CLOCKS[a.delay_clock] for a in activities]),
         is_lost_if_not_served=_column([a.is_lost_if_not_served for a in activities]),
+        has_patience=_column([a.patience is not None for a in activities]),
         level=_column(
             [NONE if a.priority is None else levels.index(a.priority) for a in activities]
         ),
@@ -171,9 +230,8 @@ def hall_tables(plan: Plan) -> HallTables:
         working_days=_column(plan.days.dates),
         room=_column([NO_LIMIT if pool.room is None else pool.room for pool in plan.pools]),
         closing=_column([CLOSING[pool.at_closing] for pool in plan.pools]),
-        pauses=_column([pool.pauses for pool in plan.pools]),
         shift_pool=_column([shift.pool for shift in shifts]),
-        servers_begin=_begins(shift.servers for shift in shifts),
+        words_begin=words_begin,
         session_begin=_begins(len(shift.sessions.starts) for shift in shifts),
         session_starts=_joined([shift.sessions.starts for shift in shifts]),
         session_ends=_joined([shift.sessions.ends for shift in shifts]),
@@ -183,16 +241,31 @@ def hall_tables(plan: Plan) -> HallTables:
         change_at=change_at,
         change_shift=change_shift,
         change_opens=change_opens,
+        words=_column(
+            [
+                (
+                    2**servers - 1,
+                    first,
+                    plan.pools[shifts[shift].pool].pauses,
+                    word_of_queue.index(word) if word in word_of_queue else NONE,
+                    shift,
+                )
+                for word, (shift, first, servers) in enumerate(words)
+            ]
+        ).ravel(),
+        servers=_column(
+            [(word, 1 << i) for word, (_, _, n) in enumerate(words) for i in range(n)]
+        ).ravel(),
         shift_of_server=_column(np.repeat(range(len(shifts)), [s.servers for s in shifts])),
         first_pool=_column([pools[0] for pools in plan.queues]),
+        queues=_column(
+            [
+                (word, 0, 0, 0, 0, simple)
+                for word, simple in zip(word_of_queue, is_simple, strict=True)
+            ]
+        ).ravel(),
         shifts_begin=_begins(map(len, shifts_of_queue)),
         shifts_of_queue=_column(list(chain.from_iterable(shifts_of_queue))),
-        is_simple=_column(
-            [
-                pool.room is None and all(len(queues_of_shift[shift]) == 1 for shift in asked)
-                for pool, asked in zip(first_pools, shifts_of_queue, strict=True)
-            ]
-        ),
         levels=_column(levels),
     )
 
@@ -209,27 +282,69 @@ def work_tables(plan: Plan, workload: Workload) -> WorkTables:
             f"the compiled engine has no numbers for {workload.num_steps:,} steps in "
             f"{plan.end_at:,} s; take a shorter horizon or the SimPy engine"
         )
-    successors = list(chain.from_iterable(itinerary.successors for itinerary in itineraries))
-    begins = _begins(itinerary.num_steps for itinerary in itineraries)
+    hall = hall_tables(plan)
+    facts, successors = _facts(plan, workload)
+    beginnings = [itinerary.beginnings for itinerary in itineraries]
     return WorkTables(
+        most_rounds=most_rounds(workload),
         step_bits=step_bits,
+        entry_mask=2**step_bits - 1,
         num_cases=workload.num_cases,
         num_steps=workload.num_steps,
         arrived_at=_column(workload.arrived_at),
         first_step=_column(workload.first_step),
-        case_level=_column(np.searchsorted(hall_tables(plan).levels, workload.priority)),
-        joined_begin=_column(begins[workload.itinerary]),
-        case=_column(workload.step_case),
-        activity=_column(workload.step_activity),
+        case_level=_column(np.searchsorted(hall.levels, workload.priority)),
+        itinerary=_column(workload.itinerary),
         time=_column(workload.step_time),
         patience=_column(workload.step_patience),
         come_day=_column(workload.step_come_day),
         come_time=_column(workload.step_come_time),
-        num_predecessors=_chained(itinerary.num_predecessors for itinerary in itineraries),
-        trip_place=_chained(itinerary.trip_place for itinerary in itineraries),
-        successors_begin=_begins(map(len, successors)),
-        successors=_chained(successors),
+        first_place=_begins(itinerary.num_steps for itinerary in itineraries),
+        num_ends=_column([itinerary.successors.count(()) for itinerary in itineraries]),
+        beginnings_begin=_begins(map(len, beginnings)),
+        beginnings=_chained(beginnings),
+        facts=facts,
+        successors=successors,
     )
+
+
+def _facts(plan: Plan, workload: Workload) -> tuple[IntArray, IntArray]:
+    """The facts of all places, and the offsets of what comes after them."""
+    itineraries = workload.itineraries
+    hall = hall_tables(plan)
+    first_of_type = np.array([case_type.first_activity for case_type in plan.case_types])
+    first_activity = np.zeros(len(itineraries), np.int64)
+    first_activity[workload.itinerary] = first_of_type[workload.case_type]
+    lengths = [itinerary.num_steps for itinerary in itineraries]
+    place = _chained(map(range, lengths))
+    activity = np.repeat(first_activity, lengths)
+    activity += _joined([itinerary.activity for itinerary in itineraries])
+    predecessors = _chained(itinerary.num_predecessors for itinerary in itineraries)
+    lists = list(chain.from_iterable(itinerary.successors for itinerary in itineraries))
+    counts = np.fromiter(map(len, lists), np.int64, len(lists))
+    begins = _begins(counts + 1)[:-1]
+    source = np.repeat(np.arange(len(lists)), counts)
+    offsets = _chained(lists) - place[source]
+    successors = np.zeros(len(offsets) + len(lists), np.int64)
+    successors[np.arange(len(offsets)) + source] = offsets
+    queue = hall.queue[activity]
+    trip = _chained(itinerary.trip_place for itinerary in itineraries)
+    is_plain = (trip == NONE) & (queue != NONE)
+    is_plain &= (hall.gate[activity] == NONE) & (hall.has_patience[activity] == 0)
+    queues = list(zip(source.tolist(), queue[source + offsets].tolist(), strict=True))
+    meet = {place for (place, _), count in Counter(queues).items() if count > 1}
+    single = np.flatnonzero(counts == 1)
+    facts = np.zeros((len(place), FACTS), np.int64)
+    facts[:, ACTIVITY] = activity
+    facts[:, QUEUE] = queue
+    facts[:, LEVEL] = hall.level[activity]
+    facts[:, PREDECESSORS] = predecessors
+    facts[single, NEXT] = successors[begins[single]]
+    facts[:, SUCCESSORS] = begins
+    facts[:, TRIP] = np.where(trip == NONE, 1, trip - place)
+    facts[:, TRAITS] = PLAIN * is_plain + APART
+    facts[list(meet), TRAITS] -= APART
+    return _column(facts.ravel()), _column(successors)
 
 
 def _changes(plan: Plan) -> tuple[IntArray, IntArray, IntArray]:

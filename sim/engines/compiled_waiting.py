@@ -6,22 +6,51 @@ A queue is one list for each priority level, threaded through the steps in the w
 from __future__ import annotations
 
 import numpy as np
+from numba.cpython.unsafe.numbers import trailing_zeros
 
-from sim.engines.compiled_state import (
-    IMPATIENT,
-    LOSING,
-    OVER,
-    TOUCHED,
+from sim.engines.compiled_calendar import (
     add_open_time,
     call_in,
-    compiled,
-    inlined,
-    part,
     schedule,
+    schedule_over,
     touch,
     write,
 )
-from sim.engines.compiled_tables import KEEP, SERVE
+from sim.engines.compiled_state import (
+    BEFORE,
+    BEHIND,
+    CASE,
+    FACT,
+    IMPATIENT,
+    KIND_SHIFT,
+    LEAVING,
+    LOSING,
+    STEP_SIZE,
+    TOUCHED,
+)
+from sim.engines.compiled_tables import (
+    ACTIVITY,
+    FIRST,
+    FREE,
+    IS_SIMPLE,
+    IS_TOUCHED,
+    KEEP,
+    LEVEL,
+    NUM_OPEN,
+    NUM_PEOPLE,
+    NUM_WAITING,
+    PAUSES,
+    PLAIN,
+    QUEUE,
+    QUEUE_SIZE,
+    SERVE,
+    SERVERS,
+    SHIFT,
+    TRAITS,
+    TRIP,
+    WORD_SIZE,
+)
+from sim.engines.compiling import compiled, inlined, part
 from sim.event_log import Kind
 from sim.plan import NONE
 from sim.timeline import NEVER
@@ -36,55 +65,92 @@ NOBODY = np.int64(NONE)
 
 
 @inlined
-def enqueue(hall, work, state, step, now):  # type: ignore[no-untyped-def]
-    """Begin to wait for a server."""
-    activity = work.activity[step]
-    queue, level = hall.queue[activity], hall.level[activity]
-    if level == NONE:
-        level = work.case_level[work.case[step]]
-    state.level[step] = level
+def enqueue(hall, work, state, step, is_alone, now):  # type: ignore[no-untyped-def]
+    """Begin to wait for a server.
+
+    is_alone  nobody else comes to this queue in this round.
+    """
+    fact = state.steps[step * STEP_SIZE + FACT]
+    queue = work.facts[fact + QUEUE]
     state.enqueued_at[step] = now
+    write(state, ENQUEUE, step, NONE)
+    word = state.queues[queue * QUEUE_SIZE + SERVERS]
+    if word != NONE and state.queues[queue * QUEUE_SIZE + NUM_OPEN]:
+        if state.words[word * WORD_SIZE + FREE]:
+            if is_alone and state.queues[queue * QUEUE_SIZE + NUM_WAITING] == 0:
+                _serve(hall, work, state, step, word, now)
+                return
+            touch(state, queue)
+    else:
+        touch(state, queue)
+    _link(hall, work, state, step, fact, now)
+    if not work.facts[fact + TRAITS] & PLAIN:
+        activity = work.facts[fact + ACTIVITY]
+        if hall.has_patience[activity] and not state.has_deadline[step]:
+            _set_deadline(hall, work, state, step, now)
+
+
+@inlined
+def _link(hall, work, state, step, fact, now):  # type: ignore[no-untyped-def]
+    """Stand in the queue."""
+    queue = work.facts[fact + QUEUE]
+    line = 2 * (queue * hall.num_levels + _level(work, state, step))
     state.is_waiting[step] = 1
     # Steps are numbered by case and place: who came at this instant waits in that order.
-    before, behind = state.tail[queue * hall.num_levels + level], NONE
+    before, behind = state.lines[line + 1], NOBODY
     while before > step and state.enqueued_at[before] == now:
-        before, behind = state.before[before], before
-    state.before[step], state.behind[step] = before, behind
+        before, behind = state.steps[before * STEP_SIZE + BEFORE], before
+    state.steps[step * STEP_SIZE + BEFORE], state.steps[step * STEP_SIZE + BEHIND] = before, behind
     if before == NONE:
-        state.head[queue * hall.num_levels + level] = step
+        state.lines[line] = step
     else:
-        state.behind[before] = step
+        state.steps[before * STEP_SIZE + BEHIND] = step
     if behind == NONE:
-        state.tail[queue * hall.num_levels + level] = step
+        state.lines[line + 1] = step
     else:
-        state.before[behind] = step
-    state.num_waiting[queue] += 1
-    if hall.trip[activity] != NONE:
-        state.num_people[queue] += 1
-    write(state, ENQUEUE, step, NONE)
-    touch(state, queue)
-    if work.patience[step] != NEVER and not state.has_deadline[step]:
-        _set_deadline(hall, work, state, step, now)
+        state.steps[behind * STEP_SIZE + BEFORE] = step
+    state.queues[queue * QUEUE_SIZE + NUM_WAITING] += 1
+    if work.facts[fact + TRIP] <= 0:
+        state.queues[queue * QUEUE_SIZE + NUM_PEOPLE] += 1
+
+
+@inlined
+def _level(work, state, step):  # type: ignore[no-untyped-def]
+    """The priority level of a step."""
+    level = work.facts[state.steps[step * STEP_SIZE + FACT] + LEVEL]
+    return work.case_level[state.steps[step * STEP_SIZE + CASE]] if level == NONE else level
 
 
 @inlined
 def unlink(hall, work, state, step):  # type: ignore[no-untyped-def]
     """The step waits no more."""
-    activity = work.activity[step]
-    queue, level = hall.queue[activity], state.level[step]
-    before, behind = state.before[step], state.behind[step]
+    fact = state.steps[step * STEP_SIZE + FACT]
+    queue = work.facts[fact + QUEUE]
+    before, behind = state.steps[step * STEP_SIZE + BEFORE], state.steps[step * STEP_SIZE + BEHIND]
+    line = 2 * (queue * hall.num_levels + _level(work, state, step))
     if before == NONE:
-        state.head[queue * hall.num_levels + level] = behind
+        state.lines[line] = behind
     else:
-        state.behind[before] = behind
+        state.steps[before * STEP_SIZE + BEHIND] = behind
     if behind == NONE:
-        state.tail[queue * hall.num_levels + level] = before
+        state.lines[line + 1] = before
     else:
-        state.before[behind] = before
+        state.steps[behind * STEP_SIZE + BEFORE] = before
     state.is_waiting[step] = 0
-    state.num_waiting[queue] -= 1
-    if hall.trip[activity] != NONE:
-        state.num_people[queue] -= 1
+    state.queues[queue * QUEUE_SIZE + NUM_WAITING] -= 1
+    if work.facts[fact + TRIP] <= 0:
+        state.queues[queue * QUEUE_SIZE + NUM_PEOPLE] -= 1
+
+
+@inlined
+def _activity(work, state, step):  # type: ignore[no-untyped-def]
+    return work.facts[state.steps[step * STEP_SIZE + FACT] + ACTIVITY]
+
+
+@inlined
+def _is_person(work, state, step):  # type: ignore[no-untyped-def]
+    """Whether somebody has come in for it."""
+    return work.facts[state.steps[step * STEP_SIZE + FACT] + TRIP] <= 0
 
 
 @compiled
@@ -113,8 +179,10 @@ def _leave(hall, work, state, step, kind, now):  # type: ignore[no-untyped-def]
     """Somebody goes unserved, to come back or for good."""
     unlink(hall, work, state, step)
     write(state, kind, step, NONE)
-    if hall.is_lost_if_not_served[work.activity[step]]:
-        state.losing[state.counters[LOSING]] = work.case[step]
+    state.leaving[state.counters[LEAVING]] = kind << KIND_SHIFT | step
+    state.counters[LEAVING] += 1
+    if hall.is_lost_if_not_served[_activity(work, state, step)]:
+        state.losing[state.counters[LOSING]] = state.steps[step * STEP_SIZE + CASE]
         state.counters[LOSING] += 1
     else:
         state.attempts[step] += 1
@@ -122,12 +190,12 @@ def _leave(hall, work, state, step, kind, now):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _lose_cases(hall, work, state):  # type: ignore[no-untyped-def]
+def _lose_cases(hall, work, state, now):  # type: ignore[no-untyped-def]
     """Cases leave for good; what they wait for elsewhere is given up."""
     for i in range(state.counters[LOSING]):
         case = state.losing[i]
-        if not state.is_lost[case]:
-            state.is_lost[case] = 1
+        if state.lost_at[case] == NEVER:
+            state.lost_at[case] = now
             write(state, LOSE, case, NONE)
             for step in range(work.first_step[case], work.first_step[case + 1]):
                 if state.is_waiting[step]:
@@ -142,17 +210,31 @@ def _lose_cases(hall, work, state):  # type: ignore[no-untyped-def]
 def hand_out(hall, work, state, now):  # type: ignore[no-untyped-def]
     """Free servers take the first they may serve; then those leave who cannot stay."""
     if state.counters[LOSING]:
-        _lose_cases(hall, work, state)
+        _lose_cases(hall, work, state, now)
     num_others = np.int64(0)
     for i in range(state.counters[TOUCHED]):
         queue = state.touched[i]
-        state.is_touched[queue] = 0
-        if state.num_waiting[queue] == 0:
+        state.queues[queue * QUEUE_SIZE + IS_TOUCHED] = 0
+        if state.queues[queue * QUEUE_SIZE + NUM_WAITING] == 0:
             continue
-        if hall.is_simple[queue] and state.num_open[queue]:
+        word = state.queues[queue * QUEUE_SIZE + SERVERS]
+        if word != NONE and state.queues[queue * QUEUE_SIZE + NUM_OPEN]:
+            while (
+                state.words[word * WORD_SIZE + FREE]
+                and state.queues[queue * QUEUE_SIZE + NUM_WAITING]
+            ):
+                _serve(hall, work, state, _take_first(hall, work, state, queue), word, now)
+        elif (
+            state.queues[queue * QUEUE_SIZE + IS_SIMPLE]
+            and state.queues[queue * QUEUE_SIZE + NUM_OPEN]
+        ):
             for j in range(hall.shifts_begin[queue], hall.shifts_begin[queue + 1]):
                 shift = hall.shifts_of_queue[j]
-                while state.is_open[shift] and state.num_free[shift] and state.num_waiting[queue]:
+                while (
+                    state.is_open[shift]
+                    and state.queues[queue * QUEUE_SIZE + NUM_WAITING]
+                    and is_free(hall, state, shift)
+                ):
                     _start(hall, work, state, _first(hall, state, queue), shift, now)
         else:
             state.touched[num_others] = queue
@@ -166,33 +248,76 @@ def hand_out(hall, work, state, now):  # type: ignore[no-untyped-def]
 def _start(hall, work, state, step, shift, now):  # type: ignore[no-untyped-def]
     """The lowest free server of a shift begins with a step."""
     unlink(hall, work, state, step)
-    server = state.lowest_free[shift]
-    while not state.is_free[server]:
-        server += 1
-    state.lowest_free[shift] = server + 1
-    state.is_free[server] = 0
-    state.num_free[shift] -= 1
+    word = hall.words_begin[shift]
+    while state.words[word * WORD_SIZE + FREE] == 0:
+        word += 1
+    _serve(hall, work, state, step, word, now)
+
+
+@inlined
+def _serve(hall, work, state, step, word, now):  # type: ignore[no-untyped-def]
+    """The first free server of a word begins with a step."""
+    bits = state.words[word * WORD_SIZE + FREE]
+    state.words[word * WORD_SIZE + FREE] = bits & (bits - 1)
+    server = state.words[word * WORD_SIZE + FIRST] + trailing_zeros(bits)  # type: ignore[call-arg]
     state.server[step] = server
+    state.started_at[step] = now
     write(state, START, step, server)
     over_at = now + work.time[step]
-    if hall.pauses[hall.shift_pool[shift]]:
-        begin, end = hall.session_begin[shift], hall.session_begin[shift + 1]
-        over_at = add_open_time(
-            part(hall.session_starts, begin, end),
-            part(hall.session_ends, begin, end),
-            part(hall.session_before, begin, end),
-            now,
-            work.time[step],
-        )
-    schedule(hall, work, state, now, over_at, step, OVER)
+    if state.words[word * WORD_SIZE + PAUSES]:
+        over_at = _paused_until(hall, word, now, work.time[step])
+    schedule_over(hall, work, state, now, over_at, step, server)
+
+
+@compiled
+def _paused_until(hall, word, now, time):  # type: ignore[no-untyped-def]
+    """When a service is over that pauses while its shift is closed."""
+    shift = hall.words[word * WORD_SIZE + SHIFT]
+    begin, end = hall.session_begin[shift], hall.session_begin[shift + 1]
+    return add_open_time(
+        part(hall.session_starts, begin, end),
+        part(hall.session_ends, begin, end),
+        part(hall.session_before, begin, end),
+        now,
+        time,
+    )
+
+
+@inlined
+def is_free(hall, state, shift):  # type: ignore[no-untyped-def]
+    """Whether some server of a shift has nothing to do."""
+    for word in range(hall.words_begin[shift], hall.words_begin[shift + 1]):
+        if state.words[word * WORD_SIZE + FREE]:
+            return True
+    return False
+
+
+@inlined
+def _take_first(hall, work, state, queue):  # type: ignore[no-untyped-def]
+    """Who is first in the waiting order, who waits no more."""
+    line = 2 * queue * hall.num_levels
+    while state.lines[line] == NONE:
+        line += 2
+    step = state.lines[line]
+    behind = state.steps[step * STEP_SIZE + BEHIND]
+    state.lines[line] = behind
+    if behind == NONE:
+        state.lines[line + 1] = NONE
+    else:
+        state.steps[behind * STEP_SIZE + BEFORE] = NONE
+    state.is_waiting[step] = 0
+    state.queues[queue * QUEUE_SIZE + NUM_WAITING] -= 1
+    if work.facts[state.steps[step * STEP_SIZE + FACT] + TRIP] <= 0:
+        state.queues[queue * QUEUE_SIZE + NUM_PEOPLE] -= 1
+    return step
 
 
 @inlined
 def _first(hall, state, queue):  # type: ignore[no-untyped-def]
     """Who is first in the waiting order; NONE if nobody waits."""
     for level in range(hall.num_levels):
-        if state.head[queue * hall.num_levels + level] != NONE:
-            return state.head[queue * hall.num_levels + level]
+        if state.lines[2 * (queue * hall.num_levels + level)] != NONE:
+            return state.lines[2 * (queue * hall.num_levels + level)]
     return NONE
 
 
@@ -203,7 +328,7 @@ def _hand_out_among(hall, work, state, num_queues, now):  # type: ignore[no-unty
         best = best_shift = NOBODY
         for i in range(num_queues):
             step, shift = _next_match(hall, work, state, state.touched[i])
-            if step != NONE and (best == NONE or _is_before(state, step, best)):
+            if step != NONE and (best == NONE or _is_before(work, state, step, best)):
                 best, best_shift = step, shift
         if best == NONE:
             break
@@ -213,14 +338,15 @@ def _hand_out_among(hall, work, state, num_queues, now):  # type: ignore[no-unty
     for i in range(num_queues):
         _clear_room(hall, work, state, hall.first_pool[state.touched[i]], now)
     if state.counters[LOSING]:
-        _lose_cases(hall, work, state)
+        _lose_cases(hall, work, state, now)
 
 
 @compiled
-def _is_before(state, step, other):  # type: ignore[no-untyped-def]
+def _is_before(work, state, step, other):  # type: ignore[no-untyped-def]
     """Whether a step comes before another one in the waiting order."""
-    if state.level[step] != state.level[other]:
-        return state.level[step] < state.level[other]
+    level, other_level = _level(work, state, step), _level(work, state, other)
+    if level != other_level:
+        return level < other_level
     if state.enqueued_at[step] != state.enqueued_at[other]:
         return state.enqueued_at[step] < state.enqueued_at[other]
     return step < other
@@ -229,30 +355,34 @@ def _is_before(state, step, other):  # type: ignore[no-untyped-def]
 @compiled
 def _next_match(hall, work, state, queue):  # type: ignore[no-untyped-def]
     """Who is served next, and by which shift; (NONE, NONE) if nobody can be."""
-    if state.num_waiting[queue] == 0:
+    if state.queues[queue * QUEUE_SIZE + NUM_WAITING] == 0:
         return NONE, NONE
     begin, end = hall.shifts_begin[queue], hall.shifts_begin[queue + 1]
     for i in range(begin, end):
         shift = hall.shifts_of_queue[i]
-        if state.is_open[shift] and state.num_free[shift]:
+        if state.is_open[shift] and is_free(hall, state, shift):
             return _first(hall, state, queue), shift
     served_until = _served_until(hall, state, queue)
-    if state.num_open[queue] or state.num_people[queue] == 0 or served_until == NONE:
+    if (
+        state.queues[queue * QUEUE_SIZE + NUM_OPEN]
+        or state.queues[queue * QUEUE_SIZE + NUM_PEOPLE] == 0
+        or served_until == NONE
+    ):
         return NONE, NONE
     # Who was there before closing is served by the clerks who closed last.
     for i in range(begin, end):
         shift = hall.shifts_of_queue[i]
         if (
-            state.num_free[shift]
+            is_free(hall, state, shift)
             and state.closed_at[shift] == served_until
             and hall.closing[hall.shift_pool[shift]] == SERVE
         ):
             for level in range(hall.num_levels):
-                step = state.head[queue * hall.num_levels + level]
+                step = state.lines[2 * (queue * hall.num_levels + level)]
                 while step != NONE and state.enqueued_at[step] < served_until:
-                    if hall.trip[work.activity[step]] != NONE:
+                    if _is_person(work, state, step):
                         return step, shift
-                    step = state.behind[step]
+                    step = state.steps[step * STEP_SIZE + BEHIND]
     return NONE, NONE
 
 
@@ -272,14 +402,18 @@ def _served_until(hall, state, queue):  # type: ignore[no-untyped-def]
 def _close(hall, work, state, queue, now):  # type: ignore[no-untyped-def]
     """People whom nobody will serve leave a closed queue; papers have nobody to send away."""
     closing = hall.closing[hall.first_pool[queue]]
-    if state.num_open[queue] or state.num_people[queue] == 0 or closing == KEEP:
+    if (
+        state.queues[queue * QUEUE_SIZE + NUM_OPEN]
+        or state.queues[queue * QUEUE_SIZE + NUM_PEOPLE] == 0
+        or closing == KEEP
+    ):
         return
     served_until = _served_until(hall, state, queue)
     for level in range(hall.num_levels):
-        step = state.tail[queue * hall.num_levels + level]
+        step = state.lines[2 * (queue * hall.num_levels + level) + 1]
         while step != NONE and state.enqueued_at[step] >= served_until:
-            before = state.before[step]
-            if hall.trip[work.activity[step]] != NONE:
+            before = state.steps[step * STEP_SIZE + BEFORE]
+            if _is_person(work, state, step):
                 _leave(hall, work, state, step, TURN_AWAY, now)
             step = before
 
@@ -290,16 +424,16 @@ def _clear_room(hall, work, state, pool, now):  # type: ignore[no-untyped-def]
     excess = -hall.room[pool]
     for queue in range(hall.num_queues):
         if hall.first_pool[queue] == pool:
-            excess += state.num_people[queue]
+            excess += state.queues[queue * QUEUE_SIZE + NUM_PEOPLE]
     for _ in range(excess):
         last = NOBODY
         for queue in range(hall.num_queues):
             if hall.first_pool[queue] != pool:
                 continue
             for level in range(hall.num_levels):
-                step = state.tail[queue * hall.num_levels + level]
-                while step != NONE and hall.trip[work.activity[step]] == NONE:
-                    step = state.before[step]
+                step = state.lines[2 * (queue * hall.num_levels + level) + 1]
+                while step != NONE and not _is_person(work, state, step):
+                    step = state.steps[step * STEP_SIZE + BEFORE]
                 if step != NONE and (
                     last == NONE
                     or (state.enqueued_at[step], step) > (state.enqueued_at[last], last)

@@ -27,6 +27,13 @@ import simpy
 from simpy.events import NORMAL, EventPriority
 
 from sim.durations import Clock
+from sim.engines.limits import (
+    check_times,
+    endless_loop,
+    most_rounds,
+    most_unserved,
+    too_many_events,
+)
 from sim.event_log import EventLog, Kind, make_log
 from sim.itinerary import Itinerary
 from sim.plan import CELLS, NONE, STRIDE, Plan, PlannedActivity, PlannedPool, PlannedShift
@@ -46,6 +53,7 @@ def simulate(plan: Plan, workload: Workload) -> EventLog:
 
     The same plan and workload give the same log.
     """
+    check_times(plan, workload)
     hall = Hall(plan, workload)
     hall.settle()  # what arrived at the first instant
     hall.env.run(until=plan.end_at)
@@ -158,6 +166,10 @@ class Ticket(simpy.Event):
         self.service_time = time
         self.is_waiting = True
 
+    def __lt__(self, other: Ticket) -> bool:
+        """Asked only where a step waits once more at the same instant: in an endless loop."""
+        return False
+
 
 Entry = tuple[int, int, int, int, Ticket]
 """Waiting order: priority, enqueued at, case, place in the itinerary, smallest first."""
@@ -237,6 +249,12 @@ class Hall:
         self.touched: list[Queue] = []
         self.next_round: list[simpy.Event] = []
         self.is_settling = False
+        self.settled_at = -1
+        self.first_round = 0
+        """Of the instant that was last settled."""
+        self.num_unserved = 0
+        self.most_unserved = most_unserved(workload)
+        self.most_rounds = most_rounds(workload)
         # Lists, not arrays: the loop reads single values.
         self.step_activity = workload.step_activity.tolist()
         self.step_time = workload.step_time.tolist()
@@ -398,6 +416,10 @@ class Hall:
         case = ticket.case
         ticket.is_waiting = False
         self.write((self.now, self.round, kind, case.number, ticket.place, NONE))
+        self.num_unserved += 1
+        if self.num_unserved > self.most_unserved:
+            step = case.first_step + ticket.place
+            raise too_many_events(self.plan, self.workload, self.now, step)
         if ticket.activity.is_lost_if_not_served:
             # Not at once: what else the case does at this instant must not depend on the order.
             self.losing.append(case)
@@ -447,6 +469,10 @@ class Hall:
                 others.append(queue)
         if others:
             self.hand_out_among(others)
+        if self.now != self.settled_at:
+            self.settled_at, self.first_round = self.now, self.round
+        elif self.round - self.first_round > self.most_rounds:
+            raise endless_loop(self.plan, self.workload, self.now, *self.last_events())
         self.round += 1
         if self.next_round:
             for event in self.next_round:
@@ -494,6 +520,12 @@ class Hall:
             self.lose_cases()
 
     # -- what is written down ---------------------------------------------------------------------
+
+    def last_events(self) -> tuple[np.ndarray, np.ndarray]:
+        """Cases and places of the events of this instant."""
+        rows = self.written()
+        last = rows[rows[:, 0] == self.now]
+        return last[:, 3], last[:, 4]
 
     def put_away(self) -> None:
         """Move the rows written so far into an array: a tenth of the memory."""

@@ -17,9 +17,9 @@ from pathlib import Path
 from small_hall import DAYS, run_plain, scenario_data
 
 from sim.engines.simpy_engine import simulate
-from sim.event_log import case_table
 from sim.loading import load, scenario_from
 from sim.metrics import measure
+from sim.outcome import case_table, outcome_of
 from sim.plan import Plan
 from sim.planning import compile_plan
 from sim.workload import draw_workload
@@ -36,7 +36,7 @@ def stages(plan: Plan, replication: int) -> tuple[dict[str, float], float]:
     simulated = time.process_time()
     measure(plan, workload, log)
     measured = time.process_time()
-    cases = case_table(plan, workload, log)
+    cases = case_table(plan, workload, outcome_of(workload, log))
     times = (cases.departed_at - cases.arrived_at)[cases.is_finished]
     per_case = 1e6 / workload.num_cases
     return {

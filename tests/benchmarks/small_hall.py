@@ -18,6 +18,14 @@ ACCEPTANCE = {"counter": 3.24, "online": 2.04}
 MEANS = {"check_papers": 2.16, "check_premises": 1.44, "decision": 4.32, "issue": 2.16}
 SERVERS = {"acceptance": 4, "check_papers": 3, "check_premises": 2, "decision": 6, "issue": 3}
 CV = 0.8
+SIGMA = math.sqrt(math.log1p(CV**2))
+CHECKS = ("check_papers", "check_premises")
+COUNTER, URGENT, AGAIN = 0.7, 0.05, 0.1
+
+
+def log_mean(mean: float) -> float:
+    """Mean of the logarithm of a service, from the mean of the service."""
+    return math.log(mean) - SIGMA**2 / 2
 
 
 def scenario_data(days: int = DAYS) -> dict[str, Any]:
@@ -51,7 +59,7 @@ def scenario_data(days: int = DAYS) -> dict[str, Any]:
                     },
                     **{
                         check: service(check, MEANS[check], ["accept_counter", "accept_online"])
-                        for check in ("check_papers", "check_premises")
+                        for check in CHECKS
                     },
                     "decision": service(
                         "decision", MEANS["decision"], ["check_papers", "check_premises"]
@@ -63,31 +71,36 @@ def scenario_data(days: int = DAYS) -> dict[str, Any]:
     }
 
 
-def run_plain(days: int = DAYS, seed: int = 1) -> tuple[int, float]:
-    """The same hall written as the SimPy tutorial would: cases, and their mean time in minutes."""
+def run_plain(days: float = DAYS, seed: int = 1, in_series: bool = False) -> tuple[int, float]:
+    """The same hall written as the SimPy tutorial would: cases, and their mean time in minutes.
+
+    in_series  one check after the other, for what knows no checks in parallel.
+    """
     rng = random.Random(seed)
     env = simpy.Environment()
     pools = {name: simpy.PriorityResource(env, capacity=n) for name, n in SERVERS.items()}
-    sigma = math.sqrt(math.log1p(CV**2))
     times: list[float] = []
 
     def serve(pool: str, mean: float, priority: int) -> Any:
         with pools[pool].request(priority=priority) as request:
             yield request
-            yield env.timeout(rng.lognormvariate(math.log(mean) - sigma**2 / 2, sigma))
+            yield env.timeout(rng.lognormvariate(log_mean(mean), SIGMA))
 
     def case() -> Any:
         arrived_at = env.now
-        mean = ACCEPTANCE["counter" if rng.random() < 0.7 else "online"]
-        priority = 0 if rng.random() < 0.05 else 1
+        mean = ACCEPTANCE["counter" if rng.random() < COUNTER else "online"]
+        priority = 0 if rng.random() < URGENT else 1
         while True:
             yield from serve("acceptance", mean, priority)
-            yield env.process(serve("check_papers", MEANS["check_papers"], priority)) & env.process(
-                serve("check_premises", MEANS["check_premises"], priority)
-            )
+            checks = [serve(check, MEANS[check], priority) for check in CHECKS]
+            if in_series:
+                for check in checks:
+                    yield from check
+            else:
+                yield env.all_of([env.process(check) for check in checks])
             yield from serve("decision", MEANS["decision"], priority)
             yield from serve("issue", MEANS["issue"], priority)
-            if rng.random() >= 0.1:
+            if rng.random() >= AGAIN:
                 break
         times.append(env.now - arrived_at)
 

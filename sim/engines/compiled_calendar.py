@@ -1,0 +1,152 @@
+"""What the compiled loop writes down and looks at again, and its calendar.
+
+An entry of the calendar is one integer: instant, step, and what happens then. Services are in a
+table with a slot for each server, everything else is in a binary heap, where the first entry that
+an event makes takes the event's own place at the root.
+"""
+
+from __future__ import annotations
+
+from numba import carray  # type: ignore[attr-defined]  # it is public
+
+from sim import timeline
+from sim.engines.compiled_state import (
+    CAME,
+    FACT,
+    HOLE,
+    KIND_SHIFT,
+    LAST,
+    LATER,
+    NEXT_OVER,
+    OVER,
+    ROWS,
+    SIZE,
+    STEP_SIZE,
+    TOUCHED,
+)
+from sim.engines.compiled_tables import ACTIVITY, CODE_BITS, IS_TOUCHED, QUEUE_SIZE
+from sim.engines.compiling import compiled, first_after, inlined, part
+from sim.plan import CELLS, STRIDE
+
+come_in_at = compiled(timeline.come_in_at)
+pass_gate = compiled(timeline.pass_gate)
+add_open_time = compiled(timeline.add_open_time)
+add_working_days = compiled(timeline.add_working_days)
+
+
+# --- what is written down and looked at again ----------------------------------------------------
+
+
+@inlined
+def write(state, kind, number, server):  # type: ignore[no-untyped-def]
+    """A row of this round: of a step, or of a case for ARRIVE, LOSE and DEPART."""
+    if state.keeps_log:
+        i = state.counters[ROWS]
+        state.row_key[i] = kind << KIND_SHIFT | number
+        state.row_server[i] = server
+        state.counters[ROWS] = i + 1
+
+
+@inlined
+def touch(state, queue):  # type: ignore[no-untyped-def]
+    """Something changed for a queue: look at it when the round is settled."""
+    if not state.queues[queue * QUEUE_SIZE + IS_TOUCHED]:
+        state.queues[queue * QUEUE_SIZE + IS_TOUCHED] = 1
+        state.touched[state.counters[TOUCHED]] = queue
+        state.counters[TOUCHED] += 1
+
+
+# --- the calendar --------------------------------------------------------------------------------
+
+
+@inlined
+def schedule(hall, work, state, now, at, step, code):  # type: ignore[no-untyped-def]
+    """Something happens to a step; now means the next round of this instant."""
+    entry = step << CODE_BITS | code
+    if at <= now:
+        state.later[state.counters[LATER]] = entry
+        state.counters[LATER] += 1
+    elif at < hall.end_at:
+        _push(state.heap, state.counters, at << work.step_bits | entry)
+
+
+@inlined
+def schedule_over(hall, work, state, now, at, step, server):  # type: ignore[no-untyped-def]
+    """A service will be over."""
+    if hall.num_slots and now < at < hall.end_at:
+        entry = at << work.step_bits | step << CODE_BITS | OVER
+        state.slots[server] = entry
+        state.counters[NEXT_OVER] = min(state.counters[NEXT_OVER], entry)
+    else:
+        schedule(hall, work, state, now, at, step, OVER)
+
+
+@inlined
+def next_over(hall, state, entry):  # type: ignore[no-untyped-def]
+    """The first entry of the services' table after this one; LAST if there is none.
+
+    All at once is faster than a heap: no step of it has to be foreseen.
+    """
+    return first_after(state.slots, hall.num_slots, entry)
+
+
+@inlined
+def _push(heap, count, key):  # type: ignore[no-untyped-def]
+    if count[HOLE]:
+        count[HOLE] = 0
+        _sift_down(heap, count[SIZE], key)
+        return
+    i = count[SIZE]
+    count[SIZE] = i + 1
+    heap[i + 1] = LAST
+    while i > 0:
+        parent = (i - 1) >> 1
+        if heap[parent] <= key:
+            break
+        heap[i] = heap[parent]
+        i = parent
+    heap[i] = key
+
+
+@inlined
+def remove_root(heap, count):  # type: ignore[no-untyped-def]
+    """Remove the first entry of the calendar."""
+    last = count[SIZE] - 1
+    count[SIZE] = last
+    key = heap[last]
+    heap[last] = LAST
+    if last:
+        _sift_down(heap, last, key)
+
+
+@inlined
+def _sift_down(heap, size, key):  # type: ignore[no-untyped-def]
+    """Put a key in the place of the root."""
+    i, child = 0, 1
+    while child < size:
+        # Added, not asked: which child is smaller cannot be foreseen. An only child has LAST for a
+        # brother.
+        child += heap[child + 1] < heap[child]
+        if heap[child] >= key:
+            break
+        heap[i] = heap[child]
+        i, child = child, 2 * child + 1
+    heap[i] = key
+
+
+@compiled
+def call_in(hall, work, state, step, now):  # type: ignore[no-untyped-def]
+    """The person will come; at each further attempt the draws are moved on."""
+    trip = hall.trip[work.facts[state.steps[step * STEP_SIZE + FACT] + ACTIVITY]]
+    begin, end = hall.trip_begin[trip], hall.trip_begin[trip + 1]
+    moved_on = state.attempts[step] * STRIDE
+    comes_at = come_in_at(
+        part(hall.trip_starts, begin, end),
+        part(hall.shape_of_session, begin, end),
+        carray(hall.offsets, (2**30, CELLS)),  # as many rows as there are
+        part(hall.skipped, trip * CELLS, (trip + 1) * CELLS),
+        now,
+        (work.come_day[step] + moved_on) % CELLS,
+        (work.come_time[step] + moved_on) % CELLS,
+    )
+    schedule(hall, work, state, now, comes_at, step, CAME)

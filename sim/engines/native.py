@@ -1,0 +1,210 @@
+"""Machine code of compiled loops, kept between sessions.
+
+A `Kernel` is a function that numba compiles once on a machine. Its code is kept in the user's cache
+folder, named by everything that it depends on, and loaded by llvmlite alone: importing numba takes
+longer than a year of a hall. A kernel allocates nothing and raises nothing. Its arguments are named
+tuples of arrays and whole numbers; inside, an array is a pointer to its first entry.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import importlib
+import importlib.util
+import os
+import platform
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+
+from sim.errors import HallError
+from sim.memory import keep_freed_memory
+
+Tables: TypeAlias = tuple[Any, ...]
+"""A named tuple of arrays and whole numbers."""
+Entry: TypeAlias = Callable[..., int]
+
+_COMPILERS: Final = ("numba", "llvmlite", "numpy")
+_ENTRY: Final = ctypes.CFUNCTYPE(
+    ctypes.c_int32,
+    ctypes.POINTER(ctypes.c_int64),
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_void_p,
+)
+"""Of a function that numba has compiled: result, exception, argument; gives a status."""
+
+
+class NoMachineCodeError(HallError):
+    """There is no machine code, and none can be made."""
+
+
+@dataclass(eq=False)
+class Kernel:
+    """A function of some module, compiled when it is first called.
+
+    uses  modules that its code comes from, besides the module itself.
+    """
+
+    module: str
+    function: str
+    uses: Sequence[str] = ()
+    _entries: dict[str, Entry] = field(default_factory=dict, repr=False)
+
+    def __call__(self, *arguments: Tables) -> int:
+        """What the function gives for these arguments.
+
+        Raises NoMachineCodeError if there is no machine code for them and none can be made.
+        """
+        signature = "".join(_signature(argument) for argument in arguments)
+        if signature not in self._entries:
+            self._entries[signature] = self._entry(signature, arguments)
+        table = np.array(
+            [
+                value.__array_interface__["data"][0] if isinstance(value, np.ndarray) else value
+                for argument in arguments
+                for value in argument
+            ],
+            np.int64,
+        )
+        result, problem = ctypes.c_int64(), ctypes.c_void_p()
+        status = self._entries[signature](
+            ctypes.byref(result), ctypes.byref(problem), table.ctypes.data
+        )
+        if status:
+            raise AssertionError(f"{self.function}: status {status}")
+        return result.value
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has been compiled before: if not, the first call takes many seconds."""
+        return bool(self._entries) or any(
+            next(folder.glob(f"{self.function}-{self._digest}-*"), None) for folder in _folders()
+        )
+
+    @functools.cached_property
+    def _digest(self) -> str:
+        """Of all that the machine code depends on, but for the processor and the arguments."""
+        parts = [platform.machine(), platform.python_version()]
+        for package in _COMPILERS:
+            with suppress(PackageNotFoundError):
+                parts.append(f"{package} {version(package)}")
+        sources = [_source(name) for name in (__name__, self.module, *self.uses)]
+        return hashlib.sha256("\n".join(parts).encode() + b"".join(sources)).hexdigest()[:16]
+
+    def _entry(self, signature: str, arguments: Sequence[Tables]) -> Entry:
+        keep_freed_memory()
+        try:
+            import llvmlite.binding as llvm
+        except ImportError as error:
+            raise NoMachineCodeError("numba is not installed") from error
+        processor = llvm.get_host_cpu_name() + llvm.get_host_cpu_features().flatten()
+        last = hashlib.sha256((signature + processor).encode()).hexdigest()[:16]
+        name = f"{self.function}-{self._digest}-{last}"
+        for folder in _folders():
+            with suppress(OSError, ValueError):
+                return _load(llvm, _read(folder / name))
+        code = self._compile(llvm, arguments)
+        for folder in _folders():
+            with suppress(OSError):
+                _write(folder / name, code)
+                break
+        return _load(llvm, code)
+
+    def _compile(self, llvm: Any, arguments: Sequence[Tables]) -> bytes:
+        """Machine code, with the name of the function in its first line."""
+        try:
+            from sim.engines.compiling import machine_code
+
+            function = getattr(importlib.import_module(self.module), self.function)
+            return machine_code(llvm, function, arguments)
+        except ImportError as error:
+            raise NoMachineCodeError("numba is not installed") from error
+        except Exception as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise NoMachineCodeError(f"numba cannot compile it ({reason})") from error
+
+
+def _signature(argument: Tables) -> str:
+    """The types of a tuple's entries: a type of entries for an array, `_` for a number."""
+    types = (a.dtype.str[1:] if isinstance(a, np.ndarray) else "_" for a in argument)
+    return f"{type(argument).__name__}({' '.join(types)})"
+
+
+def _source(module: str) -> bytes:
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    # The loader, not the file system: a module may be compiled already, or in an archive.
+    source: bytes = spec.loader.get_data(spec.origin)  # type: ignore[union-attr]
+    return source
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def _folders() -> Iterator[Path]:
+    """Where machine code is kept: with the user, else among temporary files; only our own."""
+    places = [Path(tempfile.gettempdir())]
+    with suppress(ImportError):
+        import platformdirs
+
+        places.insert(0, Path(platformdirs.user_cache_dir()))
+    owner = os.getuid() if hasattr(os, "getuid") else 0
+    for place in places:
+        folder = place / (f"service-hall-{owner}" if place == places[-1] else "service-hall")
+        with suppress(OSError):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            about = folder.stat()
+            # Nobody else may put code there.
+            if os.name != "posix" or (about.st_uid == owner and not about.st_mode & 0o022):
+                yield folder
+
+
+def _read(path: Path) -> bytes:
+    """What was written; raises ValueError if it is damaged, OSError if it is not there."""
+    content = path.read_bytes()
+    code = content[32:]
+    if hashlib.sha256(code).digest() != content[:32]:
+        raise ValueError(f"{path}: damaged")
+    return code
+
+
+def _write(path: Path, code: bytes) -> None:
+    """All of it or nothing, after its checksum."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(hashlib.sha256(code).digest() + code)
+    os.replace(file.name, path)
+
+
+# --- machine code --------------------------------------------------------------------------------
+
+
+def _load(llvm: Any, code: bytes) -> Entry:
+    """The function of some machine code."""
+    name, _, machine_code = code.partition(b"\n")
+    engine = _engine(llvm)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(machine_code))
+    engine.finalize_object()
+    address = engine.get_function_address(name.decode())
+    if not address:
+        raise ValueError("the function is not there")
+    return _ENTRY(address)
+
+
+@functools.cache
+def _engine(llvm: Any) -> Any:
+    """What loads machine code; it and the code stay for the life of the process."""
+    with suppress(RuntimeError):  # numba, or a newer llvmlite, has done so
+        llvm.initialize()
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)

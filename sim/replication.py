@@ -1,0 +1,120 @@
+"""One replication: from a plan to its measures, by either engine; and whether both agree.
+
+The SimPy engine is the definition, the compiled one is the same thing faster: it draws, simulates
+and measures without keeping the log. Wherever it is used, `compare_engines` has compared a
+replication with the definition first.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+
+from sim.errors import EnginesDiffer
+from sim.event_log import EventLog
+from sim.metrics import Measures, measure
+from sim.outcome import Outcome, outcome_of
+from sim.plan import Plan
+from sim.workload import Workload, draw_workload
+
+Engine: TypeAlias = Literal["simpy", "compiled"]
+STAGES: Final = ("draw", "simulate", "measure", "check")
+
+
+@dataclass(frozen=True, eq=False)
+class Replication:
+    """What came out of one replication."""
+
+    measures: Measures
+    seconds: dict[str, float]
+    """CPU time by stage, see STAGES."""
+
+
+def replicate(
+    plan: Plan, seed: int, replication: int, engine: Engine = "simpy", check: bool = False
+) -> Replication:
+    """Draw, simulate and measure.
+
+    check  assert the laws that hold in every run.
+
+    Raises LawViolated, RunawayError, and NoMachineCodeError for an engine that cannot be compiled.
+    """
+    clock = Clock()
+    if engine == "simpy":
+        workload = clock.timed("draw", draw_workload, plan, seed, replication)
+        log = clock.timed("simulate", _simulate_in_simpy, plan, workload)
+        return _measured(plan, workload, log, check, clock)
+    from sim.engines import compiled_draw, compiled_engine
+
+    workload = clock.timed("draw", compiled_draw.draw_workload, plan, seed, replication)
+    simulate = compiled_engine.simulate if check else compiled_engine.simulate_outcome
+    came = clock.timed("simulate", simulate, plan, workload)
+    return _measured(plan, workload, came, check, clock)
+
+
+def _measured(
+    plan: Plan, workload: Workload, came: EventLog | Outcome, check: bool, clock: Clock
+) -> Replication:
+    if check:
+        from sim.laws import assert_laws
+
+        clock.timed("check", assert_laws, plan, workload, came)
+    measures = clock.timed("measure", measure, plan, workload, came)
+    return Replication(measures, clock.seconds)
+
+
+def compare_engines(plan: Plan, seed: int, replication: int = 0) -> None:
+    """Run a replication in both engines.
+
+    Raises EnginesDiffer with the first event that differs, or with what else does.
+    """
+    from sim.engines import compiled_draw, compiled_engine
+    from sim.engines.parity import first_difference
+
+    workload = draw_workload(plan, seed, replication)
+    compiled = compiled_draw.draw_workload(plan, seed, replication)
+    where = f"(seed {seed}, replication {replication})"
+    if column := _first_unequal(workload, compiled):
+        raise EnginesDiffer(f"the engines drew different numbers: {column} {where}")
+    log = _simulate_in_simpy(plan, workload)
+    difference = first_difference(plan, workload, log, compiled_engine.simulate(plan, compiled))
+    if difference is not None:
+        raise EnginesDiffer(f"the engines disagree: {difference}")
+    outcome = compiled_engine.simulate_outcome(plan, compiled)
+    if column := _first_unequal(outcome_of(workload, log), outcome):
+        raise EnginesDiffer(
+            f"the compiled engine's outcome is not that of its log: {column} {where}"
+        )
+
+
+def _first_unequal(reference: Any, other: Any) -> str | None:
+    """The first array of a dataclass that differs from another's."""
+    for column in fields(reference):
+        expected, found = getattr(reference, column.name), getattr(other, column.name)
+        if isinstance(expected, np.ndarray) and not np.array_equal(expected, found):
+            return column.name
+    return None
+
+
+def _simulate_in_simpy(plan: Plan, workload: Workload) -> EventLog:
+    from sim.engines.simpy_engine import simulate
+
+    return simulate(plan, workload)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """CPU time by stage."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+
+    def timed(self, stage: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        """What the function gives; the time that it takes is added to the stage's."""
+        begun = time.process_time()
+        result = function(*arguments)
+        self.seconds[stage] += time.process_time() - begun
+        return result

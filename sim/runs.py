@@ -1,0 +1,154 @@
+"""The replications of an experiment: which engine does them, and on how many cores.
+
+Results come in one order, the first replication of every scenario before the second of any,
+whatever the number of workers, so that what is there can be compared pair by pair.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+from sim.errors import HallError
+from sim.plan import Plan
+from sim.replication import Engine, Replication, compare_engines, replicate
+from sim.workload import draw_workload
+
+EngineChoice: TypeAlias = Literal["auto", "simpy", "compiled"]
+
+STEP_IN_SIMPY: Final = 8e-6
+"""Seconds that a step takes there, about; it decides only what `auto` means."""
+WORTH_LOADING, WORTH_COMPILING = 2.0, 40.0
+"""Seconds that the compiled engine must save before it is loaded, or made for the first time."""
+AHEAD: Final = 4
+"""Runs per worker that are handed out before the first of them is taken back."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What is to be run: so many replications of each plan, by name."""
+
+    plans: Mapping[str, Plan]
+    replications: int
+    seed: int = 1
+    check: bool = False
+    engine: Engine = "simpy"
+    remark: str = ""
+    """What is to be said of the engine, in one line."""
+
+    @property
+    def num_tasks(self) -> int:
+        """Replications, and the comparisons of the engines."""
+        return len(self.plans) * (self.replications + (self.engine == "compiled"))
+
+    def results(self, jobs: int = 1) -> Iterator[tuple[str, int, Replication] | None]:
+        """Scenario, number and results of each replication; None for each comparison that is done.
+
+        Raises what `replicate` and `compare_engines` raise, HallError if a worker dies.
+        """
+        keys = [(name, number) for number in range(self.replications) for name in self.plans]
+        tasks = [(name, None) for name in self.plans if self.engine == "compiled"] + keys
+        for (name, number), result in _in_turn(self, tasks, jobs):
+            yield None if result is None else (name, number, result)
+
+
+def choose_engine(runs: Runs, wanted: EngineChoice, say: Callable[[str], None]) -> Runs:
+    """The same runs with an engine that can do them; `say` is told if that takes long.
+
+    auto      the compiled engine where it saves time: not for small work.
+    compiled  the SimPy engine all the same where nothing can be compiled.
+    """
+    if wanted == "simpy" or (wanted == "auto" and not _is_worth_compiling(runs)):
+        return runs
+    from dataclasses import replace
+
+    from sim.engines import compiled_draw, compiled_engine
+    from sim.engines.native import NoMachineCodeError
+
+    if not (compiled_engine.is_ready() and compiled_draw.is_ready()):
+        say("compiling the engine, once on this machine: some 20 s")
+    try:
+        # Here, not in every worker.
+        replicate(next(iter(runs.plans.values())), runs.seed, 0, "compiled")
+    except NoMachineCodeError as error:
+        return replace(runs, remark=f"the SimPy engine did everything: {error}")
+    return replace(runs, engine="compiled", remark="replication 0 identical in both engines")
+
+
+def _is_worth_compiling(runs: Runs) -> bool:
+    if runs.replications == 1:
+        return False  # which runs in SimPy in any case
+    steps = sum(draw_workload(plan, runs.seed).num_steps for plan in runs.plans.values())
+    saved = steps * (runs.replications - 1) * STEP_IN_SIMPY
+    if saved < WORTH_LOADING:
+        return False
+    from sim.engines import compiled_draw, compiled_engine
+
+    is_ready = compiled_engine.is_ready() and compiled_draw.is_ready()
+    return is_ready or saved > WORTH_COMPILING
+
+
+Task: TypeAlias = tuple[str, Any]
+"""Scenario and number of the replication, None for the comparison of the engines."""
+
+
+def _in_turn(runs: Runs, tasks: list[Task], jobs: int) -> Iterator[tuple[Task, Any]]:
+    """Each task with its result, in their order."""
+    if jobs == 1:
+        for task in tasks:
+            yield task, _do(runs, task)
+        return
+    waiting: deque[tuple[Task, Future[Any]]] = deque()
+    # A copy of this process has the plans and the machine code already.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    pool = ProcessPoolExecutor(min(jobs, len(tasks)), context, _begin_work, (runs,))
+    try:
+        for task in tasks:
+            waiting.append((task, pool.submit(_do_here, task)))
+            if len(waiting) >= AHEAD * jobs:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        for first, future in waiting:
+            yield first, future.result()
+    except BrokenProcessPool as error:
+        raise HallError(
+            "a worker process has died, of a signal or for want of memory: try fewer --jobs"
+        ) from error
+    except BaseException:
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_runs: Runs
+
+
+def _begin_work(runs: Runs) -> None:
+    """What a worker process knows."""
+    global _runs
+    _runs = runs
+    # Who started it is told to stop, and stops it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _do_here(task: Task) -> Replication | None:
+    return _do(_runs, task)
+
+
+def _do(runs: Runs, task: Task) -> Replication | None:
+    name, number = task
+    plan = runs.plans[name]
+    if number is None:
+        compare_engines(plan, runs.seed)
+        return None
+    return replicate(plan, runs.seed, number, runs.engine, runs.check)

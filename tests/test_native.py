@@ -1,0 +1,182 @@
+"""Machine code is made once, kept, loaded without numba, and never trusted blindly."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_kernel import Numbers, Sum
+
+from sim.engines import compiled_draw, compiled_engine, native
+from sim.engines.native import Kernel, NoMachineCodeError
+
+TESTS = Path(__file__).parent
+
+
+def tiny_kernel() -> Kernel:
+    return Kernel("tiny_kernel", "total")
+
+
+def total(kernel: Kernel, values: list[int], factor: int = 2, kind: type = np.int64) -> int:
+    result = Sum(np.zeros(1, np.int64))
+    array = np.array(values, kind)
+    assert kernel(Numbers(array, len(array), factor), result) == len(values)
+    return int(result.result[0])
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A cache folder of the test's own; gives the folder in which machine code is kept."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "service-hall"
+
+
+def in_another_process(**environment: str) -> tuple[str, bool]:
+    """The sum that a new process finds, and whether it needed numba for it."""
+    program = (
+        "import sys; from test_native import tiny_kernel, total; "
+        "print(total(tiny_kernel(), [1, 2, 3]), 'numba' in sys.modules)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=TESTS,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    result, needed = found.stdout.split()
+    return result, needed == "True"
+
+
+def test_a_kernel_computes(home: Path) -> None:
+    kernel = tiny_kernel()
+    assert total(kernel, [1, 2, 3]) == 12
+    assert total(kernel, [5], factor=-1) == -5
+    assert total(kernel, []) == 0
+
+
+def test_each_type_of_array_has_code_of_its_own(home: Path) -> None:
+    kernel = tiny_kernel()
+    assert total(kernel, [1, 2]) == total(kernel, [1, 2], kind=np.int32) == 6
+    assert len(list(home.iterdir())) == 2
+
+
+def test_the_next_session_loads_it_without_numba(home: Path) -> None:
+    assert not tiny_kernel().is_ready
+    total(tiny_kernel(), [1])
+    assert tiny_kernel().is_ready
+    before = {path: path.read_bytes() for path in home.iterdir()}
+    # The program imports numba with the kernel's module only where it has to be compiled.
+    program = (
+        "import sys, numpy as np; from typing import NamedTuple\n"
+        "class Numbers(NamedTuple):\n    values: object; length: int; factor: int\n"
+        "class Sum(NamedTuple):\n    result: object\n"
+        "from sim.engines.native import Kernel\n"
+        "result = np.zeros(1, np.int64)\n"
+        "Kernel('tiny_kernel', 'total')(Numbers(np.arange(4), 4, 10), Sum(result))\n"
+        "print(result[0], 'numba' in sys.modules)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program], cwd=TESTS, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split() == ["60", "False"]
+    assert {path: path.read_bytes() for path in home.iterdir()} == before
+
+
+def test_changed_sources_are_compiled_anew(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    total(tiny_kernel(), [1])
+    [kept] = home.iterdir()
+    monkeypatch.setattr(native, "_source", lambda module: module.encode() + b"changed")
+    assert not tiny_kernel().is_ready
+    assert total(tiny_kernel(), [1, 1]) == 4
+    assert len(list(home.iterdir())) == 2
+    assert kept.exists()
+
+
+def test_damaged_code_is_made_anew(home: Path) -> None:
+    total(tiny_kernel(), [1])
+    [kept] = home.iterdir()
+    whole = kept.read_bytes()
+    for damaged in (b"", whole[:1000], whole[:-1] + bytes([whole[-1] ^ 1])):
+        kept.write_bytes(damaged)
+        assert total(tiny_kernel(), [1, 2]) == 6
+        assert len(native._read(kept)) > 1000
+
+
+def test_a_missing_home_and_a_read_only_one_are_no_obstacle(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    for cache in (str(file / "below"), "/proc/none"):
+        environment = {"XDG_CACHE_HOME": cache, "HOME": "/nonexistent", "TMPDIR": str(temporary)}
+        assert in_another_process(**environment)[0] == "12"
+    [folder] = temporary.iterdir()
+    assert [path.name.partition("-")[0] for path in folder.iterdir()] == ["total"]
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_without_any_place_it_is_compiled_each_time(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    environment = {"XDG_CACHE_HOME": str(file), "HOME": "/nonexistent"}
+    program = "import tempfile; tempfile.tempdir = '/proc'; from test_native import *; "
+    program += "print(total(tiny_kernel(), [1, 2, 3]))"
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=TESTS,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == "12"
+
+
+def test_code_that_others_could_have_put_there_is_not_loaded(home: Path) -> None:
+    total(tiny_kernel(), [1])
+    assert tiny_kernel().is_ready
+    home.chmod(0o777)
+    assert home not in list(native._folders())
+
+
+def test_without_numba_it_says_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
+    with pytest.raises(NoMachineCodeError, match="numba is not installed"):
+        total(tiny_kernel(), [1])
+
+
+def test_what_numba_cannot_compile_is_told_in_one_line(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sim.engines import compiling
+
+    def fails(*arguments: Any) -> bytes:
+        raise ValueError("no such type\nand a long story")
+
+    monkeypatch.setattr(compiling, "machine_code", fails)
+    with pytest.raises(NoMachineCodeError, match=r"^numba cannot compile it \(no such type\)$"):
+        total(tiny_kernel(), [1])
+
+
+def test_every_module_that_a_kernel_is_made_of_is_in_its_digest() -> None:
+    """Otherwise a change there would go unnoticed."""
+    from test_layering import imported, modules
+
+    for kernel in (compiled_engine._run, *compiled_draw._KERNELS):
+        named = {name.removeprefix("sim.").replace(".", "/") for name in kernel.uses}
+        named.add(kernel.module.removeprefix("sim.").replace(".", "/"))
+        reached, todo = set(), [kernel.module.removeprefix("sim.").replace(".", "/")]
+        while todo:
+            module = todo.pop()
+            if module not in reached and (module.startswith("engines/") or module in named):
+                reached.add(module)
+                todo += imported(modules()[module])
+        assert reached - {"engines/limits", "engines/native"} <= named, kernel.function

@@ -1,0 +1,218 @@
+"""Which engine does the work, on how many cores: the tables are the same."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from halls import CATALOGUE, plan_of
+
+from sim import experiment, replication, runs
+from sim.cli import main
+from sim.engines import compiled_draw, compiled_engine, simpy_engine
+from sim.engines.native import NoMachineCodeError
+from sim.errors import EnginesDiffer, HallError
+from sim.experiment import Experiment
+from sim.loading import scenario_from
+from sim.replication import compare_engines, replicate
+from sim.runs import Runs, choose_engine
+
+TUTORIAL = Path(__file__).parents[1] / "scenarios" / "tutorial.yaml"
+TABLES = ("metrics", "lead_times", "half_hours", "visits")
+SCENARIOS = {
+    "overload": scenario_from(CATALOGUE["overload"]),
+    "impatient": scenario_from(CATALOGUE["impatient people"]),
+}
+
+
+def tables(found: Experiment) -> list[pd.DataFrame]:
+    return [getattr(found, name) for name in TABLES]
+
+
+def assert_same_tables(found: Experiment, expected: Experiment) -> None:
+    for one, other in zip(tables(found), tables(expected), strict=True):
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+@pytest.fixture(scope="module")
+def by_simpy() -> Experiment:
+    return experiment.run(SCENARIOS, 3, engine="simpy")
+
+
+def test_the_compiled_engine_gives_the_same_tables_and_says_that_it_was_compared(
+    by_simpy: Experiment,
+) -> None:
+    found = experiment.run(SCENARIOS, 3, engine="compiled")
+    assert (by_simpy.engine, by_simpy.remark) == ("simpy", "")
+    assert (found.engine, found.remark) == ("compiled", "replication 0 identical in both engines")
+    assert_same_tables(found, by_simpy)
+
+
+@pytest.mark.parametrize("engine", ["simpy", "compiled"])
+def test_workers_give_the_same_tables(by_simpy: Experiment, engine: Any) -> None:
+    done: list[tuple[int, int]] = []
+    progress: Callable[[int, int], None] = lambda n, total: done.append((n, total))  # noqa: E731
+    found = experiment.run(SCENARIOS, 3, engine=engine, jobs=2, progress=progress)
+    assert_same_tables(found, by_simpy)
+    total = 6 if engine == "simpy" else 8
+    assert done == [(n, total) for n in range(1, total + 1)]
+    assert not multiprocessing.active_children()
+
+
+def test_a_checked_compiled_run_asserts_the_laws(by_simpy: Experiment) -> None:
+    found = experiment.run(SCENARIOS, 3, engine="compiled", check=True)
+    assert_same_tables(found, by_simpy)
+    assert found.timings["check"] > 0
+
+
+def plans() -> dict[str, Any]:
+    return {name: plan_of(CATALOGUE[name]) for name in ("overload", "impatient people")}
+
+
+def chosen(wanted: Any, replications: int) -> tuple[Runs, list[str]]:
+    said: list[str] = []
+    return choose_engine(Runs(plans(), replications), wanted, said.append), said
+
+
+def test_auto_takes_simpy_for_small_work_without_asking_for_the_other() -> None:
+    found, said = chosen("auto", 10)
+    assert (found.engine, found.remark, said) == ("simpy", "", [])
+
+
+def test_auto_takes_the_compiled_engine_where_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "STEP_IN_SIMPY", 1.0)
+    assert chosen("auto", 10)[0].engine == "compiled"
+    # One replication runs in SimPy in any case.
+    assert chosen("auto", 1)[0].engine == "simpy"
+
+
+def test_auto_compiles_only_for_work_that_takes_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled_engine, "is_ready", lambda: False)
+    steps = sum(runs.draw_workload(plan).num_steps for plan in plans().values())
+    monkeypatch.setattr(runs, "STEP_IN_SIMPY", 10 / steps)  # ten seconds are saved
+    assert chosen("auto", 2)[0].engine == "simpy"
+    monkeypatch.setattr(runs, "STEP_IN_SIMPY", 100 / steps)
+    found, said = chosen("auto", 2)
+    assert found.engine == "compiled"
+    assert said == ["compiling the engine, once on this machine: some 20 s"]
+
+
+def test_without_machine_code_simpy_does_everything_and_one_line_says_so(
+    by_simpy: Experiment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def none(*arguments: Any) -> None:
+        raise NoMachineCodeError("numba is not installed")
+
+    monkeypatch.setattr(compiled_engine, "simulate_outcome", none)
+    found = experiment.run(SCENARIOS, 3, engine="compiled")
+    assert_same_tables(found, by_simpy)
+    assert (found.engine, found.remark) == (
+        "simpy",
+        "the SimPy engine did everything: numba is not installed",
+    )
+    assert main(["run", str(TUTORIAL), "-r", "2", "--engine", "compiled"]) == 0
+    last = capsys.readouterr().out.splitlines()
+    assert "simpy engine: the SimPy engine did everything: numba is not installed" in last
+
+
+# --- engines that differ -------------------------------------------------------------------------
+
+
+def test_a_differing_event_stops_the_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    simulate = simpy_engine.simulate
+
+    def later(*arguments: Any) -> Any:
+        log = simulate(*arguments)
+        return replace(log, at=log.at + (np.arange(len(log)) == 7))
+
+    monkeypatch.setattr(simpy_engine, "simulate", later)
+    with pytest.raises(EnginesDiffer, match=r"^the engines disagree: event 7 differs: reference "):
+        experiment.run(SCENARIOS, 2, engine="compiled")
+    with pytest.raises(EnginesDiffer, match="event 7 differs"):
+        experiment.run(SCENARIOS, 2, engine="compiled", jobs=2)
+    assert main(["run", str(TUTORIAL), "--engine", "compiled"]) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "the engines disagree: event 7 differs" in output.err
+
+
+def test_differing_draws_stop_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = compiled_draw.draw_workload
+
+    def longer(*arguments: Any) -> Any:
+        workload = draw(*arguments)
+        return replace(workload, step_time=workload.step_time + 1)
+
+    monkeypatch.setattr(compiled_draw, "draw_workload", longer)
+    with pytest.raises(EnginesDiffer, match=r"different numbers: step_time \(seed 3, rep"):
+        compare_engines(plan_of(CATALOGUE["overload"]), 3)
+
+
+def test_an_outcome_that_is_not_the_logs_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulate = compiled_engine.simulate_outcome
+
+    def later(*arguments: Any) -> Any:
+        outcome = simulate(*arguments)
+        return replace(outcome, departed_at=outcome.departed_at - 1)
+
+    monkeypatch.setattr(compiled_engine, "simulate_outcome", later)
+    with pytest.raises(EnginesDiffer, match="outcome is not that of its log: departed_at"):
+        compare_engines(plan_of(CATALOGUE["overload"]), 1)
+
+
+# --- workers that fail ---------------------------------------------------------------------------
+
+
+def test_a_worker_that_dies_ends_the_run_with_a_clear_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def dies(*arguments: Any) -> None:
+        import os
+        import signal
+
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(runs, "replicate", dies)
+    with pytest.raises(HallError, match="a worker process has died"):
+        experiment.run(SCENARIOS, 3, engine="simpy", jobs=2)
+    assert not multiprocessing.active_children()
+
+
+def test_what_a_worker_raises_comes_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(plan: Any, seed: int, number: int, *more: Any) -> Any:
+        if number == 2:
+            raise HallError("replication 2 fails")
+        return replication.replicate(plan, seed, number, *more)
+
+    monkeypatch.setattr(runs, "replicate", fails)
+    with pytest.raises(HallError, match="replication 2 fails"):
+        experiment.run(SCENARIOS, 3, engine="simpy", jobs=2)
+    assert not multiprocessing.active_children()
+
+
+def test_both_engines_measure_the_same(by_simpy: Experiment) -> None:
+    plan = plan_of(CATALOGUE["gates of every kind"])
+    one, other = (replicate(plan, 5, 2, engine).measures for engine in ("simpy", "compiled"))
+    for field in fields(one):
+        assert repr(getattr(one, field.name)) == repr(getattr(other, field.name))
+
+
+def test_distributions_are_kept_of_the_first_replications_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(experiment, "DETAILED", 2)
+    found = experiment.run(SCENARIOS, 4, engine="simpy")
+    assert set(found.metrics["replication"]) == {0, 1, 2, 3}
+    assert all(set(table["replication"]) == {0, 1} for table in tables(found)[1:] if len(table))
+    from sim.results import read_results, write_results
+
+    write_results(found, tmp_path / "results", figures=False)
+    assert_same_tables(read_results(tmp_path / "results"), found)
