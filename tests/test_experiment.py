@@ -135,7 +135,7 @@ def test_checking_asserts_the_laws_on_every_run(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(("replications", "seed", "jobs"), [(0, 1, 1), (1, -1, 1), (1, 1, 0)])
 def test_numbers_that_make_no_experiment(replications: int, seed: int, jobs: int) -> None:
     with pytest.raises(
-        ValueError, match="replications and jobs are 1 or more, a seed
+        ValueError, match="replications and jobs are 1 or more, a seed is 0 or more"
     ):
         run([scenario()], replications, seed, jobs=jobs)
 
