@@ -58,15 +58,14 @@ from sim.engines.compiled_tables import (
     NEXT,
     NUM_OPEN,
     NUM_WAITING,
-    ONLY_QUEUE,
     PLAIN,
     PREDECESSORS,
     QUEUE,
     QUEUE_SIZE,
     SHIFT,
-    SUCCESSORS,
     TRAITS,
     TRIP,
+    WORD,
     WORD_SIZE,
     WORKING_DAYS,
     WORKING_TIME,
@@ -185,31 +184,32 @@ def _complete(hall, work, state, step, now):  # type: ignore[no-untyped-def]
     """
     case, fact = state.steps[step * STEP_SIZE + CASE], state.steps[step * STEP_SIZE + FACT]
     is_lost = state.lost_at[case] != NEVER
-    if work.facts[fact + QUEUE] != NONE:
-        server = state.server[step]
+    queue, word = work.facts[fact + QUEUE], work.facts[fact + WORD]
+    server = state.server[step]
+    if word != NONE:
+        state.words[word * WORD_SIZE + FREE] |= hall.servers[2 * server + 1]
+        if state.queues[queue * QUEUE_SIZE + NUM_WAITING]:
+            touch(state, queue)
+    elif queue != NONE:
         word = hall.servers[2 * server]
         state.words[word * WORD_SIZE + FREE] |= hall.servers[2 * server + 1]
-        queue = state.words[word * WORD_SIZE + ONLY_QUEUE]
-        if queue == NONE:
-            shift = hall.words[word * WORD_SIZE + SHIFT]
-            for i in range(hall.queues_begin[shift], hall.queues_begin[shift + 1]):
-                touch(state, hall.queues_of_shift[i])
-        elif state.queues[queue * QUEUE_SIZE + NUM_WAITING]:
-            touch(state, queue)
+        shift = state.words[word * WORD_SIZE + SHIFT]
+        for i in range(hall.queues_begin[shift], hall.queues_begin[shift + 1]):
+            touch(state, hall.queues_of_shift[i])
     elif is_lost:
         return True
     state.completed_at[step] = now
-    write(state, COMPLETE, step, state.server[step])
+    write(state, COMPLETE, step, server)
     if is_lost:
         return True
     trip = work.facts[fact + TRIP]
     if trip <= 0:
         state.last_seen[step + trip] = now + 1
     following = work.facts[fact + NEXT]
-    if following:
+    if following > 0:
         _come_from(work, state, step + following)
         return True
-    i = work.facts[fact + SUCCESSORS]
+    i = -following
     if work.successors[i] == 0:
         state.ends_left[case] -= 1
         if state.ends_left[case] == 0:

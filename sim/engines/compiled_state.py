@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from sim.engines.compiled_tables import CODE_BITS, HallTables, WorkTables
-from sim.plan import NONE
 from sim.timeline import IntArray
 
 FULL, DONE, ENDLESS = range(3)
@@ -27,9 +26,9 @@ NUM_COUNTERS: Final = 15
 NOW, NEXT_CASE and NEXT_CHANGE are where the loop stands while more room is made; LENGTH is that of
 the log; ROUNDS are those of this instant so far; NEXT_OVER is the first of the services."""
 
-CASE, FACT, BEFORE, BEHIND = range(4)
-"""Of a step: its case; where the facts of its place begin; who stands before and behind it."""
-STEP_SIZE: Final = 4
+CASE, FACT = range(2)
+"""Of a step: its case; where the facts of its place begin."""
+STEP_SIZE: Final = 2
 
 KIND_SHIFT: Final = 48
 """A row is its kind, and below it the step or the case: that is also its place in the round."""
@@ -74,8 +73,9 @@ class State(NamedTuple):
     """Rows of this round of those who leave unserved."""
     # queues
     queues: IntArray
-    lines: IntArray
-    """First and last of each queue, level by level."""
+    links: np.ndarray
+    """For each line (queue by queue, level by level) and then for each step, who stands before it
+    and who stands behind it: a step, or a line less the number of lines."""
     touched: IntArray
     # shifts
     is_open: np.ndarray
@@ -115,12 +115,19 @@ def new_state(hall: HallTables, work: WorkTables, keeps_log: bool) -> State:
         losing=np.empty(steps, np.int64),
         leaving=np.empty(steps, np.int64),
         queues=hall.queues.copy(),
-        lines=np.full(2 * queues * hall.num_levels, NONE, np.int64),
+        links=_empty_lines(hall.num_lines, steps),
         touched=np.empty(queues, np.int64),
         is_open=np.zeros(shifts, np.uint8),
         closed_at=np.full(shifts, -1, np.int64),
         words=hall.words.copy(),
     )
+
+
+def _empty_lines(num_lines: int, num_steps: int) -> np.ndarray:
+    """Lines in which nobody stands."""
+    links = np.empty(2 * (num_lines + num_steps), np.int32)
+    links[: 2 * num_lines] = np.repeat(np.arange(-num_lines, 0), 2)
+    return links
 
 
 def _empty_heap(size: int) -> IntArray:

@@ -31,12 +31,12 @@ CLOCKS: Final = {
     Clock.WORKING_DAYS: WORKING_DAYS,
 }
 NO_LIMIT: Final = 2**62
-WORD: Final = 62
+SERVERS_IN_WORD: Final = 62
 """Servers to a word of bits, so that a word is never negative."""
-FREE, FIRST, PAUSES, ONLY_QUEUE, SHIFT = range(5)
+FREE, FIRST, PAUSES, SHIFT = range(4)
 """Of a word of servers: those that are free, a bit each; its first server; whether services pause
-while the shift is closed; the simple queue that nobody else serves, or -1; the shift."""
-WORD_SIZE: Final = 5
+while the shift is closed; the shift."""
+WORD_SIZE: Final = 4
 SERVERS, NUM_OPEN, NUM_WAITING, NUM_PEOPLE, IS_TOUCHED, IS_SIMPLE = range(6)
 """Of a queue: the word of its servers if it is simple and that is all of them, else -1; how many of
 its shifts are at work; how many wait, and how many of them in person; whether it is to be looked at
@@ -57,6 +57,7 @@ class HallTables(NamedTuple):
     """Of the calendar's table of services; 0 if they are in the heap with all else."""
     num_queues: int
     num_levels: int
+    num_lines: int
     num_changes: int
     num_days: int
     num_working_days: int
@@ -157,10 +158,12 @@ class WorkTables(NamedTuple):
     """Offsets from a step to those that come after it, for each place with a 0 at the end."""
 
 
-ACTIVITY, QUEUE, LEVEL, PREDECESSORS, NEXT, SUCCESSORS, TRIP, TRAITS = range(8)
-"""What is known of a place: activity; queue; priority level, -1 for the case's own; how many steps
-it waits for; offset of the only step that comes after it, 0 if there are none or several; where its
-successors begin; offset of the step that begins its trip, 1 for none; what it is like."""
+ACTIVITY, QUEUE, WORD, LEVEL, PREDECESSORS, NEXT, TRIP, TRAITS = range(8)
+"""What is known of a place: activity; queue; the word of all the servers that serve it, if the
+queue is simple and that is one word, else -1; priority level, -1 for the case's own; how many steps
+it waits for; offset of the only step that comes after it, or, not above 0, where those that do
+begin among the successors, taken negative; offset of the step that begins its trip, 1 for none;
+what it is like."""
 FACTS: Final = 8
 PLAIN, APART = 1, 2
 """Traits: it is a service and nothing else; those that come after it go to different queues."""
@@ -178,19 +181,19 @@ def hall_tables(plan: Plan) -> HallTables:
     shifts_of_queue = [plan.shifts_of_queue(queue) for queue in queues]
     queues_of_shift = [[q for q in queues if s in shifts_of_queue[q]] for s in range(len(shifts))]
     first_pools = [plan.pools[pools[0]] for pools in plan.queues]
-    words_begin = _begins(-(-shift.servers // WORD) for shift in shifts)
+    words_begin = _begins(-(-shift.servers // SERVERS_IN_WORD) for shift in shifts)
     is_simple = [
         pool.room is None and all(len(queues_of_shift[shift]) == 1 for shift in asked)
         for pool, asked in zip(first_pools, shifts_of_queue, strict=True)
     ]
     words = [
-        (i, shift.first_server + first, min(shift.servers - first, WORD))
+        (i, shift.first_server + first, min(shift.servers - first, SERVERS_IN_WORD))
         for i, shift in enumerate(shifts)
-        for first in range(0, shift.servers, WORD)
+        for first in range(0, shift.servers, SERVERS_IN_WORD)
     ]
     word_of_queue = [
         int(words_begin[asked[0]])
-        if simple and len(asked) == 1 and 0 < shifts[asked[0]].servers <= WORD
+        if simple and len(asked) == 1 and 0 < shifts[asked[0]].servers <= SERVERS_IN_WORD
         else NONE
         for simple, asked in zip(is_simple, shifts_of_queue, strict=True)
     ]
@@ -202,6 +205,7 @@ def hall_tables(plan: Plan) -> HallTables:
         num_slots=num_slots if num_slots <= MOST_SLOTS else 0,
         num_queues=len(plan.queues),
         num_levels=len(levels),
+        num_lines=len(plan.queues) * len(levels),
         num_changes=len(change_at),
         num_days=len(plan.days.mask),
         num_working_days=len(plan.days.dates),
@@ -247,10 +251,9 @@ def hall_tables(plan: Plan) -> HallTables:
                     2**servers - 1,
                     first,
                     plan.pools[shifts[shift].pool].pauses,
-                    word_of_queue.index(word) if word in word_of_queue else NONE,
                     shift,
                 )
-                for word, (shift, first, servers) in enumerate(words)
+                for shift, first, servers in words
             ]
         ).ravel(),
         servers=_column(
@@ -339,8 +342,9 @@ def _facts(plan: Plan, workload: Workload) -> tuple[IntArray, IntArray]:
     facts[:, QUEUE] = queue
     facts[:, LEVEL] = hall.level[activity]
     facts[:, PREDECESSORS] = predecessors
+    facts[:, NEXT] = -begins
     facts[single, NEXT] = successors[begins[single]]
-    facts[:, SUCCESSORS] = begins
+    facts[:, WORD] = np.append(hall.queues[SERVERS::QUEUE_SIZE], NONE)[queue]
     facts[:, TRIP] = np.where(trip == NONE, 1, trip - place)
     facts[:, TRAITS] = PLAIN * is_plain + APART
     facts[list(meet), TRAITS] -= APART

@@ -1,6 +1,8 @@
 """How the compiled engine waits and hands out servers.
 
-A queue is one list for each priority level, threaded through the steps in the waiting order.
+A queue is one line for each priority level, a ring in the waiting order: each step is tied to the
+one before it and the one behind it, the first and the last to the line itself. Lines are numbered
+from -num_lines to -1 there, so that no step has to ask whether it is the first.
 """
 
 from __future__ import annotations
@@ -17,8 +19,6 @@ from sim.engines.compiled_calendar import (
     write,
 )
 from sim.engines.compiled_state import (
-    BEFORE,
-    BEHIND,
     CASE,
     FACT,
     IMPATIENT,
@@ -48,6 +48,7 @@ from sim.engines.compiled_tables import (
     SHIFT,
     TRAITS,
     TRIP,
+    WORD,
     WORD_SIZE,
 )
 from sim.engines.compiling import compiled, inlined, part
@@ -71,10 +72,9 @@ def enqueue(hall, work, state, step, is_alone, now):  # type: ignore[no-untyped-
     is_alone  nobody else comes to this queue in this round.
     """
     fact = state.steps[step * STEP_SIZE + FACT]
-    queue = work.facts[fact + QUEUE]
+    queue, word = work.facts[fact + QUEUE], work.facts[fact + WORD]
     state.enqueued_at[step] = now
     write(state, ENQUEUE, step, NONE)
-    word = state.queues[queue * QUEUE_SIZE + SERVERS]
     if word != NONE and state.queues[queue * QUEUE_SIZE + NUM_OPEN]:
         if state.words[word * WORD_SIZE + FREE]:
             if is_alone and state.queues[queue * QUEUE_SIZE + NUM_WAITING] == 0:
@@ -94,24 +94,36 @@ def enqueue(hall, work, state, step, is_alone, now):  # type: ignore[no-untyped-
 def _link(hall, work, state, step, fact, now):  # type: ignore[no-untyped-def]
     """Stand in the queue."""
     queue = work.facts[fact + QUEUE]
-    line = 2 * (queue * hall.num_levels + _level(work, state, step))
+    line = queue * hall.num_levels + _level(work, state, step)
     state.is_waiting[step] = 1
     # Steps are numbered by case and place: who came at this instant waits in that order.
-    before, behind = state.lines[line + 1], NOBODY
+    before, behind = np.int64(state.links[2 * line]), line - hall.num_lines
     while before > step and state.enqueued_at[before] == now:
-        before, behind = state.steps[before * STEP_SIZE + BEFORE], before
-    state.steps[step * STEP_SIZE + BEFORE], state.steps[step * STEP_SIZE + BEHIND] = before, behind
-    if before == NONE:
-        state.lines[line] = step
-    else:
-        state.steps[before * STEP_SIZE + BEHIND] = step
-    if behind == NONE:
-        state.lines[line + 1] = step
-    else:
-        state.steps[behind * STEP_SIZE + BEFORE] = step
+        before, behind = _before(hall, state, before), before
+    _tie(hall, state, before, step)
+    _tie(hall, state, step, behind)
     state.queues[queue * QUEUE_SIZE + NUM_WAITING] += 1
     if work.facts[fact + TRIP] <= 0:
         state.queues[queue * QUEUE_SIZE + NUM_PEOPLE] += 1
+
+
+@inlined
+def _before(hall, state, step):  # type: ignore[no-untyped-def]
+    """Who stands before a step; negative if nobody does."""
+    return np.int64(state.links[2 * (step + hall.num_lines)])
+
+
+@inlined
+def _behind(hall, state, step):  # type: ignore[no-untyped-def]
+    """Who stands behind a step; negative if nobody does."""
+    return np.int64(state.links[2 * (step + hall.num_lines) + 1])
+
+
+@inlined
+def _tie(hall, state, before, behind):  # type: ignore[no-untyped-def]
+    """Let one stand before the other."""
+    state.links[2 * (before + hall.num_lines) + 1] = behind
+    state.links[2 * (behind + hall.num_lines)] = before
 
 
 @inlined
@@ -126,16 +138,7 @@ def unlink(hall, work, state, step):  # type: ignore[no-untyped-def]
     """The step waits no more."""
     fact = state.steps[step * STEP_SIZE + FACT]
     queue = work.facts[fact + QUEUE]
-    before, behind = state.steps[step * STEP_SIZE + BEFORE], state.steps[step * STEP_SIZE + BEHIND]
-    line = 2 * (queue * hall.num_levels + _level(work, state, step))
-    if before == NONE:
-        state.lines[line] = behind
-    else:
-        state.steps[before * STEP_SIZE + BEHIND] = behind
-    if behind == NONE:
-        state.lines[line + 1] = before
-    else:
-        state.steps[behind * STEP_SIZE + BEFORE] = before
+    _tie(hall, state, _before(hall, state, step), _behind(hall, state, step))
     state.is_waiting[step] = 0
     state.queues[queue * QUEUE_SIZE + NUM_WAITING] -= 1
     if work.facts[fact + TRIP] <= 0:
@@ -295,16 +298,11 @@ def is_free(hall, state, shift):  # type: ignore[no-untyped-def]
 @inlined
 def _take_first(hall, work, state, queue):  # type: ignore[no-untyped-def]
     """Who is first in the waiting order, who waits no more."""
-    line = 2 * queue * hall.num_levels
-    while state.lines[line] == NONE:
-        line += 2
-    step = state.lines[line]
-    behind = state.steps[step * STEP_SIZE + BEHIND]
-    state.lines[line] = behind
-    if behind == NONE:
-        state.lines[line + 1] = NONE
-    else:
-        state.steps[behind * STEP_SIZE + BEFORE] = NONE
+    line = queue * hall.num_levels
+    while state.links[2 * line + 1] < 0:
+        line += 1
+    step = np.int64(state.links[2 * line + 1])
+    _tie(hall, state, line - hall.num_lines, _behind(hall, state, step))
     state.is_waiting[step] = 0
     state.queues[queue * QUEUE_SIZE + NUM_WAITING] -= 1
     if work.facts[state.steps[step * STEP_SIZE + FACT] + TRIP] <= 0:
@@ -315,9 +313,9 @@ def _take_first(hall, work, state, queue):  # type: ignore[no-untyped-def]
 @inlined
 def _first(hall, state, queue):  # type: ignore[no-untyped-def]
     """Who is first in the waiting order; NONE if nobody waits."""
-    for level in range(hall.num_levels):
-        if state.lines[2 * (queue * hall.num_levels + level)] != NONE:
-            return state.lines[2 * (queue * hall.num_levels + level)]
+    for line in range(queue * hall.num_levels, (queue + 1) * hall.num_levels):
+        if state.links[2 * line + 1] >= 0:
+            return np.int64(state.links[2 * line + 1])
     return NONE
 
 
@@ -377,12 +375,12 @@ def _next_match(hall, work, state, queue):  # type: ignore[no-untyped-def]
             and state.closed_at[shift] == served_until
             and hall.closing[hall.shift_pool[shift]] == SERVE
         ):
-            for level in range(hall.num_levels):
-                step = state.lines[2 * (queue * hall.num_levels + level)]
-                while step != NONE and state.enqueued_at[step] < served_until:
+            for line in range(queue * hall.num_levels, (queue + 1) * hall.num_levels):
+                step = np.int64(state.links[2 * line + 1])
+                while step >= 0 and state.enqueued_at[step] < served_until:
                     if _is_person(work, state, step):
                         return step, shift
-                    step = state.steps[step * STEP_SIZE + BEHIND]
+                    step = _behind(hall, state, step)
     return NONE, NONE
 
 
@@ -409,10 +407,10 @@ def _close(hall, work, state, queue, now):  # type: ignore[no-untyped-def]
     ):
         return
     served_until = _served_until(hall, state, queue)
-    for level in range(hall.num_levels):
-        step = state.lines[2 * (queue * hall.num_levels + level) + 1]
-        while step != NONE and state.enqueued_at[step] >= served_until:
-            before = state.steps[step * STEP_SIZE + BEFORE]
+    for line in range(queue * hall.num_levels, (queue + 1) * hall.num_levels):
+        step = np.int64(state.links[2 * line])
+        while step >= 0 and state.enqueued_at[step] >= served_until:
+            before = _before(hall, state, step)
             if _is_person(work, state, step):
                 _leave(hall, work, state, step, TURN_AWAY, now)
             step = before
@@ -430,11 +428,11 @@ def _clear_room(hall, work, state, pool, now):  # type: ignore[no-untyped-def]
         for queue in range(hall.num_queues):
             if hall.first_pool[queue] != pool:
                 continue
-            for level in range(hall.num_levels):
-                step = state.lines[2 * (queue * hall.num_levels + level) + 1]
-                while step != NONE and not _is_person(work, state, step):
-                    step = state.steps[step * STEP_SIZE + BEFORE]
-                if step != NONE and (
+            for line in range(queue * hall.num_levels, (queue + 1) * hall.num_levels):
+                step = np.int64(state.links[2 * line])
+                while step >= 0 and not _is_person(work, state, step):
+                    step = _before(hall, state, step)
+                if step >= 0 and (
                     last == NONE
                     or (state.enqueued_at[step], step) > (state.enqueued_at[last], last)
                 ):

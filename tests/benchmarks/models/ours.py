@@ -13,13 +13,14 @@ from typing import Any
 from small_hall import scenario_data
 
 from sim.engines import compiled_engine
+from sim.engines.compiled_draw import draw_workload
 from sim.event_log import Kind
 from sim.loading import scenario_from
 from sim.outcome import Outcome
 from sim.plan import Plan
 from sim.planning import compile_plan
 from sim.timeline import MINUTE, NEVER
-from sim.workload import Workload, draw_workload
+from sim.workload import Workload
 
 HALL_CASES_A_DAY = 24 * 60
 MM2_CASES_A_DAY = 24 * 6 * 1.6
