@@ -38,7 +38,7 @@ from sim.engines.draw_tables import (
     order_tables,
     place_tables,
 )
-from sim.engines.native import Kernel
+from sim.engines.native import Fixed, Kernel
 from sim.itinerary import Itinerary, unroll
 from sim.plan import NONE, Plan, PlannedCaseType
 from sim.timeline import NEVER, IntArray
@@ -169,7 +169,7 @@ def draw_workload(plan: Plan, seed: int = 1, replication: int = 0) -> Workload:
     order = order_tables(plan)
     is_in_order = bool(draft.counters[IS_IN_ORDER])
     layout = _new_layout(order, cases, num_cases, is_in_order, number, type_of)
-    num_steps = _lay_out(order, places, cases, layout)
+    num_steps = _lay_out(_fixed(plan).order, places, cases, layout)
     has_patience, has_trips = places.has_patience, places.has_trips
     steps = Steps(
         num_cases=num_cases,
@@ -183,7 +183,7 @@ def draw_workload(plan: Plan, seed: int = 1, replication: int = 0) -> Workload:
         come_time=np.empty(num_steps if has_trips else 0, np.int64),
     )
     laws = laws_of(plan)
-    if _draw_steps(laws.tables, places, steps):
+    if _draw_steps(_fixed(plan).laws, places, steps):
         _ask_laws(laws, 0, places, layout, steps.time)
         _ask_laws(laws, 1, places, layout, steps.patience)
     return Workload(
@@ -250,7 +250,7 @@ def _draw_all_cases(
         # As in the definition: to the last bit, another logarithm may be another number.
         for begin, end in itertools.pairwise(tables.points_begin.tolist()):
             np.log1p(draft.gaps[begin:end], out=draft.gaps[begin:end])
-        num_cases = _draw_cases(tables, draft, cases)
+        num_cases = _draw_cases(_fixed(plan).cases, draft, cases)
         if num_cases == TOO_FEW_POINTS:
             return None
         if num_cases != TOO_SMALL:
@@ -290,6 +290,20 @@ def _step_streams(plan: Plan, names: Streams, visits: Iterable[tuple[int, int]])
         for name in drawn[activity]
     ]
     return _new_streams(keys)
+
+
+class _FixedTables(NamedTuple):
+    """The tables of a plan, as its kernels take them."""
+
+    cases: Fixed
+    order: Fixed
+    laws: Fixed
+
+
+@functools.lru_cache(maxsize=8)
+def _fixed(plan: Plan) -> _FixedTables:
+    tables = case_tables(plan), order_tables(plan), laws_of(plan).tables
+    return _FixedTables(*map(Fixed, tables))
 
 
 @functools.lru_cache(maxsize=8)

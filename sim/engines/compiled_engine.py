@@ -6,6 +6,8 @@ workload, and the arithmetic of hours and days. The loop is in `compiled_loop`.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from sim.engines import compiled_state
@@ -22,7 +24,7 @@ from sim.engines.compiled_state import (
 )
 from sim.engines.compiled_tables import NO_LIMIT, hall_tables, work_tables
 from sim.engines.limits import check_times, endless_loop, most_unserved, too_many_events
-from sim.engines.native import Kernel
+from sim.engines.native import Fixed, Kernel
 from sim.event_log import EventLog
 from sim.outcome import Outcome
 from sim.plan import Plan
@@ -86,10 +88,11 @@ def _simulate(plan: Plan, workload: Workload, log_size: int) -> tuple[State, Int
     state = new_state(hall, work, log_size > 0)
     log = np.empty((NUM_COLUMNS, log_size), np.int64)
     unserved = np.empty((NUM_UNSERVED_COLUMNS, 0), np.int64)
+    fixed_work, fixed_state = Fixed(work), Fixed(state)
     count = state.counters
     while True:
         room = Room(log, log.shape[1], unserved, unserved.shape[1])
-        match _run(hall, work, state, room):
+        match _run(_fixed(plan), fixed_work, fixed_state, room):
             case compiled_state.DONE:
                 return state, log[:, : count[LENGTH]], unserved[:, : count[NUM_UNSERVED]]
             case compiled_state.ENDLESS if log_size:
@@ -103,6 +106,11 @@ def _simulate(plan: Plan, workload: Workload, log_size: int) -> tuple[State, Int
             step = int(state.leaving[: count[LEAVING]].min() & ID_MASK)
             raise too_many_events(plan, workload, int(count[NOW]), step)
         unserved = _longer(unserved, num_unserved, most)
+
+
+@functools.lru_cache(maxsize=8)
+def _fixed(plan: Plan) -> Fixed:
+    return Fixed(hall_tables(plan))
 
 
 def _longer(columns: IntArray, length: int, most: int = NO_LIMIT) -> IntArray:

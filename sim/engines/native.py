@@ -46,6 +46,20 @@ class NoMachineCodeError(HallError):
     """There is no machine code, and none can be made."""
 
 
+class Fixed:
+    """A named tuple whose numbers, and places of arrays, have been looked up once for many calls."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+        self.words = [
+            value if isinstance(value, int) else value.__array_interface__["data"][0]
+            for value in tables
+        ]
+        # The types of its entries: that of an array's entries, or `_` for a number.
+        types = ["_" if isinstance(value, int) else value.dtype.char for value in tables]
+        self.signature = type(tables).__name__ + "".join(types)
+
+
 @dataclass(eq=False)
 class Kernel:
     """A function of some module, compiled when it is first called.
@@ -58,22 +72,16 @@ class Kernel:
     uses: Sequence[str] = ()
     _entries: dict[str, Entry] = field(default_factory=dict, repr=False)
 
-    def __call__(self, *arguments: Tables) -> int:
+    def __call__(self, *arguments: Tables | Fixed) -> int:
         """What the function gives for these arguments.
 
         Raises NoMachineCodeError if there is no machine code for them and none can be made.
         """
-        signature = "".join(_signature(argument) for argument in arguments)
+        fixed = [a if isinstance(a, Fixed) else Fixed(a) for a in arguments]
+        signature = " ".join(argument.signature for argument in fixed)
         if signature not in self._entries:
-            self._entries[signature] = self._entry(signature, arguments)
-        table = np.array(
-            [
-                value.__array_interface__["data"][0] if isinstance(value, np.ndarray) else value
-                for argument in arguments
-                for value in argument
-            ],
-            np.int64,
-        )
+            self._entries[signature] = self._entry(signature, [a.tables for a in fixed])
+        table = np.array([word for argument in fixed for word in argument.words], np.int64)
         result, problem = ctypes.c_int64(), ctypes.c_void_p()
         status = self._entries[signature](
             ctypes.byref(result), ctypes.byref(problem), table.ctypes.data
@@ -130,12 +138,6 @@ class Kernel:
         except Exception as error:
             reason = str(error).strip().partition("\n")[0]
             raise NoMachineCodeError(f"numba cannot compile it ({reason})") from error
-
-
-def _signature(argument: Tables) -> str:
-    """The types of a tuple's entries: a type of entries for an array, `_` for a number."""
-    types = (a.dtype.str[1:] if isinstance(a, np.ndarray) else "_" for a in argument)
-    return f"{type(argument).__name__}({' '.join(types)})"
 
 
 def _source(module: str) -> bytes:

@@ -53,19 +53,11 @@ HEAVY: Final = ("numba", "scipy.stats", "pandas", "matplotlib")
 
 def ours(plan: Plan, replication: int) -> tuple[dict[str, float], Any]:
     """CPU seconds of each stage of one replication, and what was measured."""
-    from sim.engines.compiled_engine import simulate
-    from sim.metrics import measure
-    from sim.workload import draw_workload
+    from sim.replication import replicate
 
-    begun = time.process_time()
-    workload = draw_workload(plan, seed=1, replication=replication)
-    drawn = time.process_time()
-    log = simulate(plan, workload)
-    simulated = time.process_time()
-    measures = measure(plan, workload, log)
-    measured = time.process_time()
-    seconds = {"draw": drawn - begun, "engine": simulated - drawn, "metrics": measured - simulated}
-    return seconds, measures
+    found = replicate(plan, 1, replication, "compiled")
+    stages = {"draw": "draw", "simulate": "engine", "measure": "metrics"}
+    return {name: found.seconds[stage] for stage, name in stages.items()}, found.measures
 
 
 # -- Measuring ------------------------------------------------------------------------------------
@@ -251,24 +243,29 @@ def lanzhou(rounds: int, is_long: bool) -> None:
 def flat(rounds: int, is_long: bool) -> None:
     """Cost per case in one replication, by number of cases."""
     plans = {cases: small_plan(cases) for cases in FLAT_CASES}
-    ours(plans[FLAT_CASES[0]], rounds)  # the first time fills caches
     costs: dict[int, list[dict[str, float]]] = {cases: [] for cases in plans}
     for replication in range(rounds):
         for cases, plan in plans.items():
-            seconds, measures = ours(plan, replication)
-            per_case = 1e6 / measures.values["arrivals", "hall"]
-            costs[cases].append({stage: s * per_case for stage, s in seconds.items()})
+            ours(plan, rounds)  # fills caches, which the others have emptied
+            # A short one is over too soon to be timed.
+            timed = [ours(plan, replication) for _ in range(max(1, FLAT_CASES[1] // cases))]
+            per_case = 1e6 / timed[0][1].values["arrivals", "hall"]
+            costs[cases].append(
+                {
+                    stage: statistics.mean(seconds[stage] for seconds, _ in timed) * per_case
+                    for stage in timed[0][0]
+                }
+            )
     print(f"small hall, cost per case in one replication, {rounds} rounds, CPU us")
+    totals = []
     for cases, found in costs.items():
         stages = "".join(
             f"   {stage} {statistics.median(cost[stage] for cost in found):6.2f}"
             for stage in found[0]
         )
-        total = statistics.median(sum(cost.values()) for cost in found)
-        print(f"  {cases:>9,} cases   total {total:6.2f}{stages}")
-    totals = {cases: [sum(cost.values()) for cost in found] for cases, found in costs.items()}
-    against = ratio(totals[FLAT_CASES[-1]], totals[FLAT_CASES[0]])
-    print(f"  most / fewest cases {at_most(against, 1.2)}")
+        totals.append(statistics.median(sum(cost.values()) for cost in found))
+        print(f"  {cases:>9,} cases   total {totals[-1]:6.2f}{stages}")
+    print(f"  dearest / cheapest {at_most(max(totals) / min(totals), 1.2)}")
 
 
 def small_plan(cases: int) -> Plan:
