@@ -59,7 +59,7 @@ class PoolLoad:
         busy = np.zeros(PER_DAY)
         overtime = 0
         joined = ordered(*(enqueued_at for enqueued_at, _, _ in services), unserved[0])
-        waited = _time_before(joined, hours.edges)
+        waited = hours.time_since(joined)
         left = []
         unserved_until = unserved[1]
         for is_on, (_, began_at, ended_at) in zip(hours.is_on, services, strict=True):
@@ -67,9 +67,9 @@ class PoolLoad:
             begun, ended = ordered(began_at, unserved_until), ordered(ended_at, unserved_until)
             unserved_until = unserved_until[:0]
             left.append(begun)
-            since_begun = _time_before(begun, hours.edges)
+            since_begun = hours.time_since(begun)
             waited -= since_begun
-            served = np.diff(since_begun - _time_before(ended, hours.edges))
+            served = np.diff(since_begun - hours.time_since(ended))
             busy += np.bincount(hours.half_hour, served * is_on, minlength=PER_DAY)
             if not plan.pools[pool].pauses:
                 overtime += int(served[~is_on].sum())
@@ -146,6 +146,21 @@ class PoolHours:
     """and the order by them of the half-hours in which it is open."""
     capacity: FloatArray
     """Server-seconds on shift, by half-hour of the day."""
+    edges_until: IntArray | None
+    """How many edges there are up to each half-hour; None if there are some within half-hours."""
+
+    def time_since(self, instants: IntArray) -> IntArray:
+        """For each edge, the time that has passed since the instants before it, over all of them."""
+        if self.edges_until is None:
+            after = np.searchsorted(self.edges, instants, side="right")
+        else:
+            after = self.edges_until[instants // HALF_HOUR]
+        num_edges = len(self.edges)
+        count = np.bincount(after, minlength=num_edges)[:num_edges].cumsum()
+        # Exact: sums of whole numbers that a float can hold.
+        total = np.bincount(after, instants, minlength=num_edges)[:num_edges].cumsum()
+        passed: IntArray = self.edges * count - total.astype(np.int64)
+        return passed
 
     @classmethod
     def of(cls, plan: Plan, pool: PlannedPool) -> PoolHours:
@@ -176,6 +191,11 @@ class PoolHours:
             num_days=num_days[num_days > 0],
             by_half_hour=np.argsort(open_half_hours, kind="stable"),
             capacity=np.bincount(half_hour, servers * np.diff(edges), minlength=PER_DAY),
+            edges_until=(
+                None
+                if (edges % HALF_HOUR).any()
+                else np.bincount(edges // HALF_HOUR, minlength=end // HALF_HOUR + 1).cumsum()
+            ),
         )
 
 
@@ -188,15 +208,6 @@ def pool_hours(plan: Plan) -> tuple[PoolHours, ...]:
 def narrow_type(plan: Plan) -> np.dtype[Any]:
     """A type for instants up to the end: narrow columns are copied, sorted and searched faster."""
     return np.min_scalar_type(-plan.end_at)
-
-
-def _time_before(instants: IntArray, at: IntArray) -> IntArray:
-    """For each of `at`, the time that has passed since these sorted instants, over all of them."""
-    count = np.searchsorted(instants, at)
-    total = np.zeros(len(instants) + 1, dtype=np.int64)
-    np.cumsum(instants, out=total[1:])
-    passed: IntArray = at * count - total[count]
-    return passed
 
 
 def _largest(begin: IntArray, end: IntArray, first: int) -> int:
