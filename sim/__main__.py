@@ -6,6 +6,7 @@ a traceback. A signal becomes KeyboardInterrupt: what is being written is put aw
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -46,6 +47,8 @@ def main() -> int:
     numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
     # What is ignored stays so: `nohup hall ...`.
     numbers = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+    # Of which there are none here; to look for them reads what is said of every package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         for number in numbers:
             signal.signal(number, stop)

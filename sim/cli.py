@@ -19,7 +19,7 @@ import typer
 
 from sim import terminal
 from sim.errors import HallError, Mark, Problem, ScenarioError
-from sim.labels import one_line
+from sim.texts import one_line
 
 if TYPE_CHECKING:
     from sim.experiment import Experiment
@@ -171,7 +171,7 @@ def check(files: Files, settings: Settings = None) -> None:
     Every problem is shown with file, line and column. Then: how many numbers are stated by a
     source, derived, calibrated or assumed, which ones say nothing, and the load of each pool.
     """
-    from sim import report
+    from sim.check_report import check_report
     from sim.loading import load_document
 
     problems = 0
@@ -182,7 +182,7 @@ def check(files: Files, settings: Settings = None) -> None:
             _say_problems(error)
             problems += len(error.problems)
             continue
-        terminal.show(report.check_report(loaded))
+        terminal.write("".join(f"{line}\n" for line in check_report(loaded)))
         _warn(loaded)
     if problems:
         terminal.say(f"{problems} problem{'s' * (problems != 1)}")
@@ -379,7 +379,7 @@ def _show_folder(folder: Path | None) -> None:
 
 
 def _warn(loaded: Loaded) -> None:
-    from sim.report import load_warnings
+    from sim.check_report import load_warnings
 
     for warning in load_warnings(loaded):
         terminal.say(f"warning: {warning}")

@@ -24,6 +24,10 @@ import numpy as np
 
 LARGEST = 1e100
 SMALLEST = 1e-100
+LARGEST_DRAW = 1 - 2**-53
+"""The largest uniform number that numpy draws, ..."""
+LARGEST_NORMAL = 8.209536151601387
+"""and the standard normal number that belongs to it."""
 LARGEST_SECONDS = 3.2e9
 """About a hundred years: a longer service is a slip of the pen, and sums of these stay in int64."""
 
@@ -250,6 +254,15 @@ class Empirical:
         # Below the end even for the largest u under 1: that product is never rounded up to len.
         index = np.floor(u * len(self.values)).astype(np.int64)
         return np.asarray(np.array(self.values, dtype=np.float64)[index])
+
+
+def longest(law: Distribution) -> float:
+    """The largest value that can be drawn."""
+    if isinstance(law, LogNormal):  # without scipy, which takes longer to import than a check does
+        variance_of_log = math.log1p(law.scv)
+        exponent = math.sqrt(variance_of_log) * LARGEST_NORMAL - variance_of_log / 2
+        return law.mean * math.exp(exponent)
+    return float(law.quantile(np.array([LARGEST_DRAW]))[0])
 
 
 def whole_seconds(values: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,12 +18,6 @@ _STATISTICS: Final = {
     "p90": "90 % within",
     "p95": "95 % within",
 }
-
-
-def one_line(text: object) -> str:
-    """Any text as one line that cannot upset a terminal: nothing but letters, marks and spaces."""
-    line = " ".join(str(text).split())
-    return "".join("\ufffd" if unicodedata.category(c)[0] == "C" else c for c in line)
 
 
 def title(metric: str) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from sim.calendars import Sessions
-from sim.distributions import LARGEST_SECONDS
+from sim.distributions import LARGEST_SECONDS, longest
 from sim.durations import Duration
 from sim.errors import CalendarError
 from sim.name_checks import Finding, Path
@@ -34,8 +34,6 @@ MOST_STEPS: Final = 5_000_000
 SMALLEST_SHARE: Final = 1e-6
 """Of arrivals, that a warning is given for."""
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d")
-LARGEST_DRAW: Final = 1 - 2**-53
-"""The largest uniform number that numpy draws."""
 
 
 def check_time_laws(scenario: Scenario) -> Iterator[Finding]:
@@ -57,8 +55,7 @@ def _check_time_law(law: TimeLaw, path: Path) -> Iterator[Finding]:
         yield (*path, law.family, parameter), rest
         return
     assert distribution is not None
-    longest = float(distribution.quantile(np.array([LARGEST_DRAW]))[0])
-    if not longest <= LARGEST_SECONDS:  # NaN too
+    if not longest(distribution) <= LARGEST_SECONDS:  # NaN too
         yield path, "this could last for more than 100 years"
 
 

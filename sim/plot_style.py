@@ -32,7 +32,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from sim.durations import format_time_of_day
-from sim.labels import one_line
+from sim.texts import one_line
 
 Labels = Mapping[str, str]
 """From id to display text; an id without one is shown as it is."""

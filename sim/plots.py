@@ -18,7 +18,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from sim.labels import one_line
 from sim.metric_definitions import WORKING_DAYS
 from sim.plot_style import (
     HALF_HOUR,
@@ -38,6 +37,7 @@ from sim.plot_style import (
     shown,
     time_axis,
 )
+from sim.texts import one_line
 
 MAX_POOLS: Final = 8
 MAX_QUEUES: Final = 6

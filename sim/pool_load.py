@@ -150,7 +150,7 @@ class PoolHours:
     """How many edges there are up to each half-hour; None if there are some within half-hours."""
 
     def time_since(self, instants: IntArray) -> IntArray:
-        """For each edge, the time that has passed since the instants before it, over all of them."""
+        """For each edge, the time since the instants before it, over all of them."""
         if self.edges_until is None:
             after = np.searchsorted(self.edges, instants, side="right")
         else:

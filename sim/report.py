@@ -8,7 +8,6 @@ replications, no time without the share of cases that were unfinished.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,28 +19,24 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sim.check_report import load_line
 from sim.comparison import promised_case_types
-from sim.labels import Labels, limit, one_line, statistic, title
-from sim.loading import Loaded, provenance
+from sim.labels import Labels, limit, statistic, title
 from sim.metric_definitions import HALL, METRICS, Metric
 from sim.numbers import Interval, Number, replications_text
-from sim.offered_load import PoolLoad, offered_load
+from sim.offered_load import offered_load
 from sim.planning import horizon_dates
-from sim.resolved import Provenance
 from sim.scenario import Scenario
-from sim.validation import warnings_about
+from sim.texts import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from sim.experiment import Experiment
 
-NEARLY_FULL: Final = 0.9
-"""A load above this is marked."""
 SENT_AWAY: Final = ("turned_away", "reneged")
 """Metrics that are shown where there are some."""
 COUNTS: Final = ("arrivals", "finished", "in_progress", "lost")
-KINDS: Final = ("stated", "derived", "calibrated", "assumed", None)
 _RELATIONS: Final = {"equals": "", "at_least": "at least ", "at_most": "at most "}
 
 
@@ -75,32 +70,6 @@ def compare_report(experiment: Experiment) -> RenderableType:
     case_types = [name for name in Labels.of(experiment.scenarios).case_types if name in promised]
     parts += [_counts_table(experiment, names, [*case_types, HALL]), Text()]
     return Group(*parts, *_engine_note(experiment))
-
-
-def check_report(loaded: Loaded) -> RenderableType:
-    """Where a scenario's numbers are from, those without a statement, and the load of each pool."""
-    rows = provenance(loaded)
-    without = [row for row in rows if row.kind is None]
-    counts = Counter(row.kind for row in rows)
-    shares = [f"{counts[kind]} {kind or 'without a statement'}" for kind in KINDS]
-    lines = [
-        Text(f"{one_line(loaded.path)}: ok"),
-        Text(f"  {len(rows)} numbers: {', '.join(shares)}"),
-        *(Text(f"    {_statement(row)}") for row in without),
-    ]
-    return Group(*lines, _load_line(offered_load(loaded.scenario)))
-
-
-def load_warnings(loaded: Loaded) -> list[str]:
-    """A line each: pools that get more work than they can do, and what is most likely not meant."""
-    overloads = [
-        f"pool '{load.pool}' has load {load.load:.2f}: "
-        "more work comes than it can do: people leave or its queue grows"
-        for load in offered_load(loaded.scenario)
-        if load.load >= 1
-    ]
-    found = [*overloads, *warnings_about(loaded.scenario)]
-    return [f"{one_line(loaded.path)}: {warning}" for warning in found]
 
 
 def metrics_report() -> RenderableType:
@@ -168,7 +137,7 @@ def _header(experiment: Experiment, name: str) -> RenderableType:
     return Group(
         heading,
         Text(f"  {first} to {last}{warm_up}; {runs}"),
-        _load_line(offered_load(scenario)),
+        Padding(Text(load_line(scenario)), (0, 0, 0, 2)),
     )
 
 
@@ -181,17 +150,6 @@ def _engine_note(experiment: Experiment) -> list[RenderableType]:
 
 def _days(scenario: Scenario) -> object:
     return horizon_dates(scenario), scenario.calendar
-
-
-def _load_line(loads: Sequence[PoolLoad]) -> RenderableType:
-    texts = [f"{load.pool} {_load(load)}" for load in loads]
-    marked = f"  (! above {NEARLY_FULL:g})" if any(t.endswith("!") for t in texts) else ""
-    line = "load: " + ("  ".join(texts) + marked if texts else "no pools")
-    return Padding(Text(line), (0, 0, 0, 2))
-
-
-def _load(load: PoolLoad) -> str:
-    return f"{load.load:.2f}{'!' if load.load > NEARLY_FULL else ''}"
 
 
 def _headline_table(experiment: Experiment, name: str) -> Table:
@@ -383,10 +341,6 @@ class _Rows:
         if metric.subjects != ("promise",) or row is None:
             return ""
         return "-" if math.isnan(row.mean) else f"{100 * row.mean:.1f} %"
-
-
-def _statement(row: Provenance) -> str:
-    return f"{one_line(row.mark)}: {one_line(row.path)}: {one_line(row.value)}"
 
 
 def _table(*columns: str) -> Table:

@@ -35,9 +35,9 @@ from sim.errors import ResultsError, ScenarioError
 from sim.experiment import Experiment, load_all
 from sim.figures import FIGURE_NAMES, draw_figures
 from sim.folders import check_writable, new_folder
-from sim.labels import one_line
 from sim.loading import resolved_yaml
 from sim.metric_definitions import METRICS
+from sim.texts import one_line
 from sim.tree import shown
 
 if TYPE_CHECKING:

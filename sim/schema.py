@@ -8,13 +8,18 @@ missing.
 
 from __future__ import annotations
 
+import ast
+import inspect
+import itertools
 import json
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pydantic import BaseModel
 
 from sim.documents import SOURCE_KEY, SOURCE_WORDS
+from sim.fields import Model
 from sim.overlays import LIKE
 
 _STATEMENT: Final = {"type": "string", "pattern": rf"^({'|'.join(SOURCE_WORDS)})\b"}
@@ -45,12 +50,42 @@ _LIKE: Final[dict[str, Any]] = {
 def with_file_keys(model: type[BaseModel], *, on_top: bool = True) -> dict[str, Any]:
     """The schema of a model with the keys that only files have, those on top if so wanted."""
     schema = model.model_json_schema(by_alias=True)
+    described = {about.__name__: about for about in _models(Model)}
+    for name, piece in [(model.__name__, schema), *schema["$defs"].items()]:
+        if name in described:
+            for base in reversed(described[name].__mro__):
+                if issubclass(base, Model):
+                    _describe(base, piece["properties"])
     if "CaseType" in schema["$defs"]:
         properties = schema["$defs"]["CaseType"]["properties"]
         schema["$defs"]["CaseType"]["properties"] = {**properties, LIKE: _LIKE}
         if on_top:
             schema["properties"] = {**ABOVE, **schema["properties"]}
     return schema
+
+
+def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """A model and all that are made of it."""
+    yield model
+    for below in model.__subclasses__():
+        yield from _models(below)
+
+
+def _describe(model: type[BaseModel], properties: dict[str, Any]) -> None:
+    """Add what stands below each field in the source.
+
+    Not pydantic's `use_attribute_docstrings`, which reads the sources whenever they are imported.
+    """
+    [definition] = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    assert isinstance(definition, ast.ClassDef)
+    for before, statement in itertools.pairwise(definition.body):
+        match before, statement:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ) if name in model.model_fields:
+                key = model.model_fields[name].alias or name
+                properties[key]["description"] = inspect.cleandoc(text)
 
 
 def file_schema(scenario: type[BaseModel], reform: type[BaseModel]) -> dict[str, Any]:

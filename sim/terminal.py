@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.labels import one_line
+from sim.texts import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

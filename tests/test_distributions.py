@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sim.distributions import (
+    LARGEST_DRAW,
     Constant,
     Distribution,
     Empirical,
@@ -22,6 +23,7 @@ from sim.distributions import (
     Triangular,
     Uniform,
     Weibull,
+    longest,
     whole_seconds,
 )
 
@@ -222,3 +224,10 @@ def test_scipy_is_not_loaded_before_it_is_needed():
     """Loading scipy takes longer than everything else that a short command does."""
     program = "import sys, sim.distributions, sim.queueing; sys.exit('scipy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("cv", [0, 1e-3, 0.5, 2, 100, 1e50])
+def test_the_longest_lognormal_time_is_known_without_scipy(cv: float) -> None:
+    law = LogNormal(30.0, cv)
+    assert longest(law) == pytest.approx(law.quantile(np.array([LARGEST_DRAW]))[0], rel=1e-12)
+    assert longest(Exponential(2.0)) == pytest.approx(2 * 53 * math.log(2))

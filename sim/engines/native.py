@@ -47,7 +47,7 @@ class NoMachineCodeError(HallError):
 
 
 class Fixed:
-    """A named tuple whose numbers, and places of arrays, have been looked up once for many calls."""
+    """A named tuple whose numbers and places of arrays are looked up once for many calls."""
 
     def __init__(self, tables: Tables) -> None:
         self.tables = tables

@@ -36,6 +36,9 @@ COMPILED: Final = ["--engine", "compiled"]
 JOBS: Final = ["--jobs", "2"]
 """Options of `hall run`; without them it runs as it does by default."""
 
+ENVIRONMENT: Final = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+"""As after an installation, which compiles the modules."""
+
 HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parents[1]
 HALL: Final = [sys.executable, "-m", "sim"]
@@ -77,7 +80,9 @@ def run(command: Sequence[str]) -> Run:
     """Run a command to its end; leaves this program if it fails."""
     with tempfile.TemporaryFile("w+") as complaints:
         begun = time.perf_counter()
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=complaints)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=complaints
+        )
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begun
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -1,0 +1,53 @@
+"""What `hall check` shows: where a scenario's numbers are from, the load of its pools, warnings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from sim.loading import Loaded, provenance
+from sim.offered_load import offered_load
+from sim.scenario import Scenario
+from sim.texts import one_line
+from sim.validation import warnings_about
+
+NEARLY_FULL: Final = 0.9
+"""A load above this is marked."""
+KINDS: Final = ("stated", "derived", "calibrated", "assumed", None)
+
+
+def check_report(loaded: Loaded) -> list[str]:
+    """Lines: how many numbers are from where, those without a statement, the load of each pool."""
+    rows = provenance(loaded)
+    counts = Counter(row.kind for row in rows)
+    shares = [f"{counts[kind]} {kind or 'without a statement'}" for kind in KINDS]
+    return [
+        f"{one_line(loaded.path)}: ok",
+        f"  {len(rows)} numbers: {', '.join(shares)}",
+        *(
+            f"    {one_line(row.mark)}: {one_line(row.path)}: {one_line(row.value)}"
+            for row in rows
+            if row.kind is None
+        ),
+        f"  {load_line(loaded.scenario)}",
+    ]
+
+
+def load_line(scenario: Scenario) -> str:
+    """The load of each pool, marked where it is high."""
+    loads = offered_load(scenario)
+    texts = [f"{pool.pool} {pool.load:.2f}{'!' * (pool.load > NEARLY_FULL)}" for pool in loads]
+    marked = f"  (! above {NEARLY_FULL:g})" if any(text.endswith("!") for text in texts) else ""
+    return "load: " + ("  ".join(texts) + marked if texts else "no pools")
+
+
+def load_warnings(loaded: Loaded) -> list[str]:
+    """A line each: pools that get more work than they can do, and what is most likely not meant."""
+    overloads = [
+        f"pool '{pool.pool}' has load {pool.load:.2f}: "
+        "more work comes than it can do: people leave or its queue grows"
+        for pool in offered_load(loaded.scenario)
+        if pool.load >= 1
+    ]
+    found = [*overloads, *warnings_about(loaded.scenario)]
+    return [f"{one_line(loaded.path)}: {warning}" for warning in found]
