@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import importlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -126,7 +127,9 @@ def run(
     runs = choose_engine(Runs(plans, replications, seed, check), engine, say)
     tables = _Tables()
     timings: Counter[str] = Counter()
-    for done, result in enumerate(runs.results(jobs), start=1):
+    # What the tables need takes longer to import than a year of a small hall.
+    results = runs.results(jobs, meanwhile=lambda: importlib.import_module("pandas"))
+    for done, result in enumerate(results, start=1):
         if result is not None:
             name, number, replication = result
             tables.add(name, number, replication.measures)

@@ -6,6 +6,7 @@ whatever the number of workers, so that what is there can be compared pair by pa
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import signal
 import sys
@@ -27,7 +28,7 @@ STEP_IN_SIMPY: Final = 8e-6
 """Seconds that a step takes there, about; it decides only what `auto` means."""
 WORTH_LOADING, WORTH_COMPILING = 2.0, 40.0
 """Seconds that the compiled engine must save before it is loaded, or made for the first time."""
-AHEAD: Final = 4
+AHEAD: Final = 100
 """Runs per worker that are handed out before the first of them is taken back."""
 
 
@@ -48,14 +49,18 @@ class Runs:
         """Replications, and the comparisons of the engines."""
         return len(self.plans) * (self.replications + (self.engine == "compiled"))
 
-    def results(self, jobs: int = 1) -> Iterator[tuple[str, int, Replication] | None]:
+    def results(
+        self, jobs: int = 1, meanwhile: Callable[[], object] = lambda: None
+    ) -> Iterator[tuple[str, int, Replication] | None]:
         """Scenario, number and results of each replication; None for each comparison that is done.
+
+        meanwhile  called once when the workers, if there are several, have begun.
 
         Raises what `replicate` and `compare_engines` raise, HallError if a worker dies.
         """
         keys = [(name, number) for number in range(self.replications) for name in self.plans]
         tasks = [(name, None) for name in self.plans if self.engine == "compiled"] + keys
-        for (name, number), result in _in_turn(self, tasks, jobs):
+        for (name, number), result in _in_turn(self, tasks, jobs, meanwhile):
             yield None if result is None else (name, number, result)
 
 
@@ -99,24 +104,26 @@ Task: TypeAlias = tuple[str, Any]
 """Scenario and number of the replication, None for the comparison of the engines."""
 
 
-def _in_turn(runs: Runs, tasks: list[Task], jobs: int) -> Iterator[tuple[Task, Any]]:
+def _in_turn(
+    runs: Runs, tasks: list[Task], jobs: int, meanwhile: Callable[[], object]
+) -> Iterator[tuple[Task, Any]]:
     """Each task with its result, in their order."""
     if jobs == 1:
         for task in tasks:
             yield task, _do(runs, task)
         return
-    waiting: deque[tuple[Task, Future[Any]]] = deque()
+    waiting: deque[tuple[Task, Future[Any]]]
     # A copy of this process has the plans and the machine code already.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     pool = ProcessPoolExecutor(min(jobs, len(tasks)), context, _begin_work, (runs,))
     try:
-        for task in tasks:
-            waiting.append((task, pool.submit(_do_here, task)))
-            if len(waiting) >= AHEAD * jobs:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        for first, future in waiting:
+        ahead = itertools.islice(todo := iter(tasks), AHEAD * jobs)
+        waiting = deque((task, pool.submit(_do_here, task)) for task in ahead)
+        meanwhile()
+        while waiting:
+            first, future = waiting.popleft()
             yield first, future.result()
+            waiting.extend((t, pool.submit(_do_here, t)) for t in itertools.islice(todo, 1))
     except BrokenProcessPool as error:
         raise HallError(
             "a worker process has died, of a signal or for want of memory: try fewer --jobs"
