@@ -71,7 +71,7 @@ def estimates_table(metrics: pd.DataFrame, confidence: float = CONFIDENCE) -> pd
     import pandas as pd
 
     rows = []
-    for key, values in metrics.groupby(["scenario", *KEY], sort=False)["value"]:
+    for key, values in metrics.groupby(["scenario", *KEY], sort=False, observed=True)["value"]:
         found = estimate(values.to_numpy(), confidence)
         rows.append((*key, found.mean, found.low, found.high, found.num_replications))
     return pd.DataFrame(rows, columns=ESTIMATES)
@@ -94,7 +94,7 @@ def paired_differences(
 
     wide = {
         str(name): part.pivot(index=KEY, columns="replication", values="value")  # noqa: PD010
-        for name, part in metrics.groupby("scenario", sort=False)
+        for name, part in metrics.groupby("scenario", sort=False, observed=True)
     }
     if reference not in wide:
         raise ValueError(f"no scenario {reference!r}; scenarios: {', '.join(wide)}")
@@ -171,7 +171,9 @@ def published_table(
     }
     simulated = {
         key: (estimate(values.to_numpy(), confidence), len(values))
-        for key, values in metrics.groupby(["scenario", "metric", "subject"], sort=False)["value"]
+        for key, values in metrics.groupby(
+            ["scenario", "metric", "subject"], sort=False, observed=True
+        )["value"]
         if key in wanted
     }
     rows = []

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import BaseModel
 
@@ -25,28 +25,17 @@ from sim.output_analysis import CONFIDENCE
 from sim.planning import compile_plan
 from sim.runs import EngineChoice, Runs, choose_engine
 from sim.scenario import Scenario
-from sim.timeline import MINUTE
+from sim.tables import Tables
 from sim.tree import MapNode
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sim.metrics import Measures
 
 Source: TypeAlias = str | Path | Loaded | Scenario
 Sources: TypeAlias = Sequence[Source] | Mapping[str, Source]
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of runs done and their number in all."""
-
-DETAILED: Final = 100
-"""Replications of which distributions are kept: more would change no figure, and take memory."""
-METRIC_COLUMNS: Final = ["scenario", "replication", "metric", "subject", "unit", "value"]
-LEAD_TIME_COLUMNS: Final = ["scenario", "replication", "time", "unit", "lead_time", "share"]
-HALF_HOUR_COLUMNS: Final = [
-    *("scenario", "replication", "pool", "half_hour", "utilisation", "waiting_time_mean_min"),
-    *(f"queue_length_{name}" for name in ("mean", "p10", "p25", "p50", "p75", "p90")),
-]
-VISIT_COLUMNS: Final = ["scenario", "replication", "case_type", "visits", "share"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +114,7 @@ def run(
     loaded = load_all(scenarios)
     plans = {name: compile_plan(document.scenario) for name, document in loaded.items()}
     runs = choose_engine(Runs(plans, replications, seed, check), engine, say)
-    tables = _Tables()
+    tables = Tables()
     timings: Counter[str] = Counter()
     # What the tables need takes longer to import than a year of a small hall.
     results = runs.results(jobs, meanwhile=lambda: importlib.import_module("pandas"))
@@ -198,53 +187,6 @@ def _names(documents: Sequence[Loaded]) -> list[str]:
         is_shared = len({p.parent.name for p in twins}) > 1
         names.append(f"{path.parent.name}-{document.name}" if is_shared else document.name)
     return names
-
-
-@dataclass(frozen=True)
-class _Tables:
-    """Rows as they come in."""
-
-    metrics: list[tuple[object, ...]] = field(default_factory=list)
-    lead_times: list[tuple[object, ...]] = field(default_factory=list)
-    half_hours: list[tuple[object, ...]] = field(default_factory=list)
-    visits: list[tuple[object, ...]] = field(default_factory=list)
-
-    def add(self, scenario: str, replication: int, measures: Measures) -> None:
-        for (metric, subject), value in measures.values.items():  # noqa: PD011 (no pandas)
-            unit = comparison.unit_of(metric)
-            self.metrics.append((scenario, replication, metric, subject, unit, value))
-        if replication >= DETAILED:
-            return
-        for rows, columns, table in (
-            (self.lead_times, LEAD_TIME_COLUMNS, measures.lead_times),
-            (self.half_hours, HALF_HOUR_COLUMNS, _readable(measures.half_hours)),
-            (self.visits, VISIT_COLUMNS, measures.visits),
-        ):
-            # A hall without pools has a table without columns.
-            parts = [table.get(column, []) for column in columns[2:]]
-            rows += [(scenario, replication, *row) for row in zip(*parts, strict=True)]
-
-    def frames(self) -> dict[str, Any]:
-        """The tables of an `Experiment`."""
-        import pandas as pd
-
-        return {
-            "metrics": pd.DataFrame(self.metrics, columns=METRIC_COLUMNS),
-            "lead_times": pd.DataFrame(self.lead_times, columns=LEAD_TIME_COLUMNS),
-            "half_hours": pd.DataFrame(self.half_hours, columns=HALF_HOUR_COLUMNS),
-            "visits": pd.DataFrame(self.visits, columns=VISIT_COLUMNS),
-        }
-
-
-def _readable(half_hours: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
-    """The table with times of day as text, and waiting in minutes."""
-    if not half_hours:
-        return {}
-    return {
-        **half_hours,
-        "half_hour": [format_time_of_day(seconds) for seconds in half_hours["half_hour"]],
-        "waiting_time_mean_min": [w / MINUTE for w in half_hours["waiting_time_mean"]],
-    }
 
 
 # A scenario as data

@@ -29,7 +29,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sim import experiment as tables
+from sim import tables
 from sim.durations import parse_time_of_day
 from sim.errors import ResultsError, ScenarioError
 from sim.experiment import Experiment, load_all
@@ -241,7 +241,8 @@ def _guarded(table: pd.DataFrame) -> pd.DataFrame:
     guarded = table.copy()
     for column in guarded.columns:
         if not _is_number(guarded[column]):
-            guarded[column] = [_guard(str(value)) for value in guarded[column]]
+            texts = {text: _guard(str(text)) for text in guarded[column].unique()}
+            guarded[column] = guarded[column].astype(object).map(texts)
     return guarded
 
 
@@ -366,7 +367,8 @@ def _read_table(path: Path) -> pd.DataFrame:
         raise ResultsError(f"{place}: cannot be read: {error.strerror}") from None
     except (ValueError, csv.Error) as error:
         raise ResultsError(f"{place}: {one_line(error)}") from None
-    return pd.DataFrame(rows, columns=columns)
+    frame = pd.DataFrame(rows, columns=columns)
+    return tables.numbered(frame) if path.stem == "metrics" else frame
 
 
 def _value(column: str, text: str) -> str | int | float:

@@ -271,6 +271,28 @@ CATALOGUE: dict[str, Data] = {
         hours={"all": ["00:00-24:00"]},
         days=3,
     ),
+    "a shift that is never open": hall(
+        {"case": case_type({"serve": _visit("windows", "30 min")}, BUSY)},
+        {"windows": shifts({"sunday": (5, "sunday"), "day": (1, None)}, at_closing="turn_away")},
+        open=LUNCH,
+        hours={"sunday": [{"sessions": ["09:00-12:00"], "weekdays": ["sun"]}]},
+        days=2,
+    ),
+    "a leap year": one_pool(
+        {"per_hour": 0.1},
+        _EXPONENTIAL,
+        rules={"at_closing": "turn_away"},
+        open=LUNCH,
+        horizon={"from": "2020-01-01", "to": "2020-12-31"},
+    ),
+    "more servers than a word has bits": one_pool(
+        {"per_hour": 90}, "1 h", 130, rules={"hours": "day"}, hours={"day": ["01:00-20:00"]}
+    ),
+    "more servers than a table has slots": hall(
+        {"case": case_type({"serve": _visit("windows", "90 min")}, {"per_hour": 250})},
+        {"windows": shifts({"early": (300, "early"), "late": (100, "late")})},
+        hours={"early": ["00:00-12:00"], "late": ["11:00-24:00"]},
+    ),
     "lunch, people are served": _lunch_hall(),
     "lunch, people are turned away": _lunch_hall(at_closing="turn_away"),
     "lunch, people wait": _lunch_hall(at_closing="wait"),

@@ -13,7 +13,7 @@ import pytest
 from halls import case_type, hall, one_pool, pool
 
 import sim
-from sim import experiment, loading
+from sim import loading, tables
 from sim.errors import LawViolated, ScenarioError
 from sim.experiment import as_data, load_all, run
 from sim.scenario import Scenario
@@ -81,10 +81,10 @@ def test_more_replications_leave_the_first_ones_as_they_are() -> None:
 
 def test_the_tables_have_the_columns_they_say() -> None:
     found = run([scenario()], 1)
-    assert list(found.metrics.columns) == experiment.METRIC_COLUMNS
-    assert list(found.lead_times.columns) == experiment.LEAD_TIME_COLUMNS
-    assert list(found.half_hours.columns) == experiment.HALF_HOUR_COLUMNS
-    assert list(found.visits.columns) == experiment.VISIT_COLUMNS
+    assert list(found.metrics.columns) == tables.METRIC_COLUMNS
+    assert list(found.lead_times.columns) == tables.LEAD_TIME_COLUMNS
+    assert list(found.half_hours.columns) == tables.HALF_HOUR_COLUMNS
+    assert list(found.visits.columns) == tables.VISIT_COLUMNS
     assert set(found.timings) == {"draw", "simulate", "measure", "check"}
     assert found.timings["simulate"] > 0
     assert found.timings["check"] == 0
@@ -94,7 +94,7 @@ def test_a_hall_without_pools_has_tables_without_rows() -> None:
     data = hall({"case": case_type({"wait": {"delay": "1 h"}})})
     found = run([scenario(data)], 2)
     assert found.half_hours.empty
-    assert list(found.half_hours.columns) == experiment.HALF_HOUR_COLUMNS
+    assert list(found.half_hours.columns) == tables.HALF_HOUR_COLUMNS
     assert not found.estimates.empty
 
 

@@ -14,6 +14,7 @@ import pytest
 from halls import CATALOGUE, plan_of
 
 from sim import experiment, replication, runs
+from sim import tables as tables_module
 from sim.cli import main
 from sim.engines import compiled_draw, compiled_engine, simpy_engine
 from sim.engines.native import NoMachineCodeError
@@ -208,7 +209,7 @@ def test_both_engines_measure_the_same(by_simpy: Experiment) -> None:
 def test_distributions_are_kept_of_the_first_replications_only(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(experiment, "DETAILED", 2)
+    monkeypatch.setattr(tables_module, "DETAILED", 2)
     found = experiment.run(SCENARIOS, 4, engine="simpy")
     assert set(found.metrics["replication"]) == {0, 1, 2, 3}
     assert all(set(table["replication"]) == {0, 1} for table in tables(found)[1:] if len(table))
