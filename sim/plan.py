@@ -190,6 +190,13 @@ class Plan:
     """For each queue the pools that serve it, in order of preference."""
     num_servers: int
 
+    def priority_of(self, activity: PlannedActivity) -> int | None:
+        """The priority of every case at an activity; None where it is the case's own."""
+        priorities = self.case_types[activity.case_type].priorities
+        if activity.priority is not None or len(set(priorities)) > 1:
+            return activity.priority
+        return priorities[0]
+
     def shifts_of_queue(self, queue: int) -> tuple[int, ...]:
         """The shifts that serve a queue, in order of preference."""
         return tuple(shift for pool in self.queues[queue] for shift in self.pools[pool].shifts)

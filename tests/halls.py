@@ -388,6 +388,17 @@ CATALOGUE: dict[str, Data] = {
         open=LUNCH,
         days=3,
     ),
+    "priorities that are all alike": hall(
+        {
+            "case": case_type(
+                {"serve": _visit("windows", "30 min")},
+                BUSY,
+                attributes={"urgent": {"yes": "50 %", "no": "50 %"}},
+                priority={"urgent": {"yes": 3, "no": 3}},
+            )
+        },
+        {"windows": pool(2)},
+    ),
     "batches at one instant": one_pool(
         {"every": "1 working day", "at": "10:00", "batch": {"1": "30 %", "12": "70 %"}},
         "10 min",

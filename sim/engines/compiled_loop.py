@@ -141,13 +141,15 @@ def _live(hall, work, state, is_alone, now):  # type: ignore[no-untyped-def]
             if work.facts[state.steps[step * STEP_SIZE + FACT] + TRAITS] & PLAIN:
                 enqueue(hall, work, state, step, is_alone, now)
             else:
-                _begin(hall, work, state, step, code, is_alone, now)
+                _begin(hall, work, state, step, code, is_alone)
     state.counters[AGENDA] = 0
 
 
 @compiled
-def _begin(hall, work, state, step, code, is_alone, now):  # type: ignore[no-untyped-def]
+def _begin(hall, work, state, step, code, is_alone):  # type: ignore[no-untyped-def]
     """Come in, wait for the gate, and then for a server or for time to pass."""
+    # Read, not handed over: the compiler would work out the day of every instant beforehand.
+    now = state.counters[NOW]
     fact = state.steps[step * STEP_SIZE + FACT]
     activity, trip = work.facts[fact + ACTIVITY], work.facts[fact + TRIP]
     if code != PASSED:
@@ -343,7 +345,6 @@ def run(hall, work, state, room):  # type: ignore[no-untyped-def]
             if count[LATER]:
                 count[ROUNDS] += 1
                 if count[ROUNDS] > work.most_rounds:
-                    count[NOW] = now
                     return ENDLESS
                 is_alone = _take_up(hall, work, state, now)
             else:
@@ -355,6 +356,7 @@ def run(hall, work, state, room):  # type: ignore[no-untyped-def]
                 now = min(min(heap[0], entry) >> work.step_bits, arrives_at, changes_at)
                 if now >= hall.end_at:
                     return DONE
+                count[NOW] = now
                 while changes_at == now:
                     opens = hall.change_opens[change]
                     _change_shift(hall, state, hall.change_shift[change], opens, now)
@@ -393,7 +395,7 @@ def run(hall, work, state, room):  # type: ignore[no-untyped-def]
                 count[LENGTH] + count[ROWS] > room.log_rows
                 or count[NUM_UNSERVED] + count[LEAVING] > room.unserved_rows
             ):
-                count[NOW], count[NEXT_CASE], count[NEXT_CHANGE] = now, case, change
+                count[NEXT_CASE], count[NEXT_CHANGE] = case, change
                 return FULL
             _write_down(hall, work, state, now, room)
             _note_unserved(state, now, room)

@@ -30,6 +30,7 @@ CLOCKS: Final = {
     Clock.WORKING_TIME: WORKING_TIME,
     Clock.WORKING_DAYS: WORKING_DAYS,
 }
+MOST_PRIORITIES: Final = 2**16
 NO_LIMIT: Final = 2**62
 SERVERS_IN_WORD: Final = 62
 """Servers to a word of bits, so that a word is never negative."""
@@ -217,7 +218,7 @@ def hall_tables(plan: Plan) -> HallTables:
         is_lost_if_not_served=_column([a.is_lost_if_not_served for a in activities]),
         has_patience=_column([a.patience is not None for a in activities]),
         level=_column(
-            [NONE if a.priority is None else levels.index(a.priority) for a in activities]
+            [NONE if p is None else levels.index(p) for p in map(plan.priority_of, activities)]
         ),
         gate_begin=_begins(len(gate.latest) for gate in plan.gates),
         latest=_joined([gate.latest for gate in plan.gates]),
@@ -296,12 +297,12 @@ def work_tables(plan: Plan, workload: Workload) -> WorkTables:
         num_steps=workload.num_steps,
         arrived_at=_column(workload.arrived_at),
         first_step=_column(workload.first_step),
-        case_level=_column(np.searchsorted(hall.levels, workload.priority)),
+        case_level=_column(_levels(hall.levels, workload.priority)),
         itinerary=_column(workload.itinerary),
         time=_column(workload.step_time),
-        patience=_column(workload.step_patience),
-        come_day=_column(workload.step_come_day),
-        come_time=_column(workload.step_come_time),
+        patience=_column(_read(workload.step_patience)),
+        come_day=_column(_read(workload.step_come_day)),
+        come_time=_column(_read(workload.step_come_time)),
         first_place=_begins(itinerary.num_steps for itinerary in itineraries),
         num_ends=_column([itinerary.successors.count(()) for itinerary in itineraries]),
         beginnings_begin=_begins(map(len, beginnings)),
@@ -315,12 +316,9 @@ def _facts(plan: Plan, workload: Workload) -> tuple[IntArray, IntArray]:
     """The facts of all places, and the offsets of what comes after them."""
     itineraries = workload.itineraries
     hall = hall_tables(plan)
-    first_of_type = np.array([case_type.first_activity for case_type in plan.case_types])
-    first_activity = np.zeros(len(itineraries), np.int64)
-    first_activity[workload.itinerary] = first_of_type[workload.case_type]
     lengths = [itinerary.num_steps for itinerary in itineraries]
     place = _chained(map(range, lengths))
-    activity = np.repeat(first_activity, lengths)
+    activity = np.repeat(workload.first_activity, lengths)
     activity += _joined([itinerary.activity for itinerary in itineraries])
     predecessors = _chained(itinerary.num_predecessors for itinerary in itineraries)
     lists = list(chain.from_iterable(itinerary.successors for itinerary in itineraries))
@@ -349,6 +347,24 @@ def _facts(plan: Plan, workload: Workload) -> tuple[IntArray, IntArray]:
     facts[:, TRAITS] = PLAIN * is_plain + APART
     facts[list(meet), TRAITS] -= APART
     return _column(facts.ravel()), _column(successors)
+
+
+def _levels(levels: IntArray, priority: IntArray) -> IntArray:
+    """The priority level of each case."""
+    priority = _read(priority)
+    lowest, highest = levels[0], levels[-1]
+    if highest - lowest > MOST_PRIORITIES:
+        return np.searchsorted(levels, priority)
+    # Looked up: as fast as it is read.
+    of_priority = np.zeros(highest - lowest + 1, np.int64)
+    of_priority[levels - lowest] = np.arange(len(levels))
+    level: IntArray = of_priority[priority - lowest]
+    return level
+
+
+def _read(column: IntArray) -> IntArray:
+    """What is read of a column: of one that repeats a number, nothing is."""
+    return column[:1] if column.strides == (0,) else column
 
 
 def _changes(plan: Plan) -> tuple[IntArray, IntArray, IntArray]:

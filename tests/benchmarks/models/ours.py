@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import numpy as np
 from small_hall import scenario_data
 
 from sim.engines import compiled_engine
@@ -49,9 +50,10 @@ def hall_event_log(num_cases: int, seed: int) -> tuple[int, float]:
 def mm2(num_cases: int, seed: int) -> tuple[int, float]:
     """Cases that were called, and their mean wait in services, from the outcome of each step."""
     _, outcome = _outcome(_mm2_plan(num_cases), seed)
-    is_started = outcome.started_at != NEVER
-    waits = (outcome.started_at - outcome.enqueued_at)[is_started]
-    return len(waits), float(waits.mean()) / MM2_UNIT
+    # First come, first served: up to the first who still waits, everybody has been called.
+    num_called = int(np.argmax(np.append(outcome.started_at == NEVER, True)))
+    waits = outcome.started_at[:num_called] - outcome.enqueued_at[:num_called]
+    return num_called, float(waits.mean()) / MM2_UNIT
 
 
 def _outcome(plan: Plan, seed: int) -> tuple[Workload, Outcome]:
