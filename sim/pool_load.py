@@ -150,16 +150,16 @@ class PoolHours:
     """How many edges there are up to each half-hour; None if there are some within half-hours."""
 
     def time_since(self, instants: IntArray) -> IntArray:
-        """For each edge, the time since the instants before it, over all of them."""
+        """For each edge, the time since the instants before it, over all of them; sorted ones."""
         if self.edges_until is None:
             after = np.searchsorted(self.edges, instants, side="right")
         else:
             after = self.edges_until[instants // HALF_HOUR]
         num_edges = len(self.edges)
         count = np.bincount(after, minlength=num_edges)[:num_edges].cumsum()
-        # Exact: sums of whole numbers that a float can hold.
-        total = np.bincount(after, instants, minlength=num_edges)[:num_edges].cumsum()
-        passed: IntArray = self.edges * count - total.astype(np.int64)
+        total = np.zeros(len(instants) + 1, dtype=np.int64)
+        np.cumsum(instants, out=total[1:])
+        passed: IntArray = self.edges * count - total[count]
         return passed
 
     @classmethod
