@@ -10,6 +10,7 @@
     workload = sim.draw_workload(plan, seed=1, replication=0)
     log = sim.simulate(plan, workload)
     sim.event_frame(plan, workload, log)    # pandas: one row an event
+    sim.replicate(plan, seed=1, replication=0, engine="compiled").measures      # the same, fast
 
 Each of these is imported when it is first used, so that `import sim` costs nothing.
 """
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from sim.metrics import measure
     from sim.output_analysis import estimate
     from sim.planning import compile_plan
+    from sim.replication import replicate
     from sim.results import read_results, write_results
     from sim.workload import draw_workload
 
@@ -52,6 +54,7 @@ __all__ = [
     "measure",
     "provenance",
     "read_results",
+    "replicate",
     "resolved_yaml",
     "run",
     "scenario_from",
@@ -78,6 +81,7 @@ _MODULES = {
     "measure": "metrics",
     "provenance": "loading",
     "read_results": "results",
+    "replicate": "replication",
     "resolved_yaml": "loading",
     "run": "experiment",
     "scenario_from": "loading",

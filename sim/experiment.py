@@ -116,8 +116,7 @@ def run(
     runs = choose_engine(Runs(plans, replications, seed, check), engine, say)
     tables = Tables()
     timings: Counter[str] = Counter()
-    # What the tables need takes longer to import than a year of a small hall.
-    results = runs.results(jobs, meanwhile=lambda: importlib.import_module("pandas"))
+    results = runs.results(jobs, meanwhile=_import_what_tables_need)
     for done, result in enumerate(results, start=1):
         if result is not None:
             name, number, replication = result
@@ -135,6 +134,12 @@ def run(
         engine=runs.engine,
         remark=runs.remark,
     )
+
+
+def _import_what_tables_need() -> None:
+    """It takes longer than a year of a small hall."""
+    for name in ("pandas", "scipy.special"):
+        importlib.import_module(name)
 
 
 def load_all(scenarios: Sources, settings: Sequence[str] = ()) -> dict[str, Loaded]:

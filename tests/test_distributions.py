@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 
 from sim.distributions import (
-    LARGEST_DRAW,
     Constant,
     Distribution,
     Empirical,
@@ -24,6 +23,7 @@ from sim.distributions import (
     Uniform,
     Weibull,
     longest,
+    normal_quantile,
     whole_seconds,
 )
 
@@ -226,8 +226,21 @@ def test_scipy_is_not_loaded_before_it_is_needed():
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("cv", [0, 1e-3, 0.5, 2, 100, 1e50])
-def test_the_longest_lognormal_time_is_known_without_scipy(cv: float) -> None:
-    law = LogNormal(30.0, cv)
-    assert longest(law) == pytest.approx(law.quantile(np.array([LARGEST_DRAW]))[0], rel=1e-12)
+def test_normal_quantiles_are_those_of_scipy() -> None:
+    u = np.concatenate(
+        (
+            np.linspace(0, 1, 200_001)[1:-1],
+            2.0 ** -np.arange(2, 1000),
+            1 - 2.0 ** -np.arange(1, 54),
+            [0.075, 0.925, np.exp(-25.0), 1 - np.exp(-25.0)],
+        )
+    )
+    assert normal_quantile(u) == pytest.approx(special.ndtri(u), rel=1e-14, abs=1e-15)
+    assert normal_quantile(np.array([0.0, 0.5])).tolist() == [-np.inf, 0.0]
+    assert normal_quantile(np.array(0.975)).shape == ()
+    assert normal_quantile(np.empty((0, 3))).shape == (0, 3)
+
+
+def test_the_longest_time_that_can_be_drawn() -> None:
     assert longest(Exponential(2.0)) == pytest.approx(2 * 53 * math.log(2))
+    assert longest(Constant(3.0)) == 3.0

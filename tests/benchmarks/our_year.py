@@ -13,8 +13,7 @@ import sim
 def main(file: str, replication: int) -> None:
     """Run and print."""
     plan = sim.compile_plan(sim.load(file))
-    workload = sim.draw_workload(plan, seed=1, replication=replication)
-    values = sim.measure(plan, workload, sim.simulate(plan, workload)).values
+    values = sim.replicate(plan, 1, replication, engine="compiled").measures.values
     cycle_time = values["elapsed_hours_mean", "cycle"] * 60
     print(f"{values['finished', 'hall']:.0f} cases, mean cycle time {cycle_time:.1f} min")
     for pool in plan.pools:
