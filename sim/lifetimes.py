@@ -49,7 +49,7 @@ class Lifetimes:
         reached = np.searchsorted(self.shares, np.arange(1, most + 1) / most - 1e-12)
         last_within = np.searchsorted(self.values, limit, side="right") - 1
         last = len(self.values) - 1
-        kept = np.unique([*reached[reached < last], max(last_within, 0), last])
+        kept = sorted({*reached[reached < last].tolist(), max(int(last_within), 0), last})
         return self.values[kept], self.shares[kept]
 
     def share_within(self, limit: float) -> float:

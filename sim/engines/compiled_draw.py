@@ -412,6 +412,6 @@ def _ask_laws(
     case = np.searchsorted(layout.first_step, steps, side="right") - 1
     place = places.begin[layout.itinerary[case]] + steps - layout.first_step[case]
     which = laws.law_of[places.activity[place], purpose]
-    for law in np.unique(which).tolist():
+    for law in sorted(set(which.tolist())):
         mine = steps[which == law]
         times[mine] = whole_seconds(laws.laws[law].quantile((-1 - times[mine]) * UNIT))

@@ -360,7 +360,10 @@ def place_tables(
     activity = _joined(it.activity for it in itineraries) + np.repeat(first_activity, lengths)
     visit = _joined(it.visit for it in itineraries)
     most = int(visit.max(initial=0)) + 1
-    codes, which = np.unique(activity * most + visit, return_inverse=True)
+    code = activity * most + visit
+    codes = np.sort(code)  # not np.unique, which imports masked arrays
+    codes = codes[np.diff(codes, prepend=-1) > 0]
+    which = np.searchsorted(codes, code)
     stream = which * (len(PURPOSES) * STREAM)
     has_trip = np.array([a.trip != NONE for a in plan.activities])
     facts = np.empty((len(activity), FACTS), np.int64)

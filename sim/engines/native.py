@@ -100,12 +100,8 @@ class Kernel:
     @functools.cached_property
     def _digest(self) -> str:
         """Of all that the machine code depends on, but for the processor and the arguments."""
-        parts = [platform.machine(), platform.python_version()]
-        for package in _COMPILERS:
-            with suppress(PackageNotFoundError):
-                parts.append(f"{package} {version(package)}")
         sources = [_source(name) for name in (__name__, self.module, *self.uses)]
-        return hashlib.sha256("\n".join(parts).encode() + b"".join(sources)).hexdigest()[:16]
+        return hashlib.sha256(_versions() + b"".join(sources)).hexdigest()[:16]
 
     def _entry(self, signature: str, arguments: Sequence[Tables]) -> Entry:
         keep_freed_memory()
@@ -138,6 +134,15 @@ class Kernel:
         except Exception as error:
             reason = str(error).strip().partition("\n")[0]
             raise NoMachineCodeError(f"numba cannot compile it ({reason})") from error
+
+
+@functools.cache
+def _versions() -> bytes:
+    parts = [platform.machine(), platform.python_version()]
+    for package in _COMPILERS:
+        with suppress(PackageNotFoundError):
+            parts.append(f"{package} {version(package)}")
+    return "\n".join(parts).encode()
 
 
 def _source(module: str) -> bytes:
