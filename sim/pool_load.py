@@ -100,24 +100,21 @@ class PoolLoad:
         count = np.bincount(came_in, minlength=PER_DAY)[half_hours]
         total = np.bincount(came_in, waited, minlength=PER_DAY)[half_hours]
         # One row a half-hour, its days in the order of their queues.
-        is_day = np.arange(hours.num_days.max(initial=0)) < hours.num_days[:, np.newaxis]
-        queues = np.full(is_day.shape, np.inf)
-        queues[is_day] = self.queue[hours.by_half_hour]
+        queues = np.full(hours.is_day.shape, np.inf)
+        queues[hours.is_day] = self.queue[hours.by_half_hour]
         queues.sort(axis=1)
-        table = {
+        rank, below, above = hours.ranks
+        rows = np.arange(len(half_hours))
+        low, high = queues[rows, below], queues[rows, above]
+        quantiles = low + (high - low) * (rank - below)
+        return {
             "pool": np.full(len(half_hours), name),
             "half_hour": half_hours * HALF_HOUR,
             "utilisation": self.busy[half_hours] / hours.capacity[half_hours],
             "waiting_time_mean": np.where(count > 0, total / np.maximum(count, 1), np.nan),
-            "queue_length_mean": queues.sum(axis=1, where=is_day) / hours.num_days,
+            "queue_length_mean": queues.sum(axis=1, where=hours.is_day) / hours.num_days,
+            **{f"queue_length_p{p}": q for p, q in zip(PERCENTS, quantiles, strict=True)},
         }
-        rank = np.outer(np.array(PERCENTS) / 100, hours.num_days - 1)
-        below, above = np.floor(rank).astype(np.int64), np.ceil(rank).astype(np.int64)
-        rows = np.arange(len(half_hours))
-        low, high = queues[rows, below], queues[rows, above]
-        for percent, quantile in zip(PERCENTS, low + (high - low) * (rank - below), strict=True):
-            table[f"queue_length_p{percent}"] = quantile
-        return table
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +145,18 @@ class PoolHours:
     """Server-seconds on shift, by half-hour of the day."""
     edges_until: IntArray | None
     """How many edges there are up to each half-hour; None if there are some within half-hours."""
+
+    @functools.cached_property
+    def is_day(self) -> BoolArray:
+        """(half-hours of the day, most days): whether there is such a day on which it is open."""
+        is_day: BoolArray = np.arange(self.num_days.max(initial=0)) < self.num_days[:, np.newaxis]
+        return is_day
+
+    @functools.cached_property
+    def ranks(self) -> tuple[FloatArray, IntArray, IntArray]:
+        """(percents, half-hours of the day): which of the days in order are that many per cent."""
+        rank = np.outer(np.array(PERCENTS) / 100, self.num_days - 1)
+        return rank, np.floor(rank).astype(np.int64), np.ceil(rank).astype(np.int64)
 
     def time_since(self, instants: IntArray) -> IntArray:
         """For each edge, the time since the instants before it, over all of them; sorted ones."""
