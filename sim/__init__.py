@@ -21,6 +21,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sim.draws import draw_workload
     from sim.engines.simpy_engine import simulate
     from sim.errors import HallError, ScenarioError
     from sim.experiment import Experiment, load_all, run
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from sim.planning import compile_plan
     from sim.replication import replicate
     from sim.results import read_results, write_results
-    from sim.workload import draw_workload
 
 __all__ = [
     "METRICS",
@@ -71,7 +71,7 @@ _MODULES = {
     "case_frame": "frames",
     "check_laws": "laws",
     "compile_plan": "planning",
-    "draw_workload": "workload",
+    "draw_workload": "draws",
     "estimate": "output_analysis",
     "event_frame": "frames",
     "experiment_figures": "figures",

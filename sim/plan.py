@@ -1,6 +1,6 @@
 """The plan: a scenario in which names have become indices, and hours, gates and rates tables.
 
-A plan is what `workload` draws for and what the engines run: read-only arrays and small tuples,
+A plan is what is drawn for and what the engines run: read-only arrays and small tuples,
 nothing to look up by name. Instants are whole seconds from midnight of `origin`, the first day of
 the warm-up; every table ends with the horizon, beyond which nothing is simulated.
 

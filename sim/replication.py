@@ -14,12 +14,13 @@ from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 
+from sim.draws import draw_workload
 from sim.errors import EnginesDiffer
 from sim.event_log import EventLog
 from sim.metrics import Measures, measure
 from sim.outcome import Outcome, outcome_of
 from sim.plan import Plan
-from sim.workload import Workload, draw_workload
+from sim.workload import Workload
 
 Engine: TypeAlias = Literal["simpy", "compiled"]
 STAGES: Final = ("draw", "simulate", "measure", "check")

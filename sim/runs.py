@@ -17,10 +17,10 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
+from sim.draws import draw_workload
 from sim.errors import HallError
 from sim.plan import Plan
 from sim.replication import Engine, Replication, compare_engines, replicate
-from sim.workload import draw_workload
 
 EngineChoice: TypeAlias = Literal["auto", "simpy", "compiled"]
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from sim.draws import draw_workload
 from sim.engines.simpy_engine import simulate
 from sim.event_log import EventLog, Kind
 from sim.laws import assert_laws
@@ -21,7 +22,7 @@ from sim.plan import NONE, Plan
 from sim.planning import compile_plan
 from sim.scenario import Scenario
 from sim.timeline import DAY, NEVER
-from sim.workload import Workload, draw_workload
+from sim.workload import Workload
 
 FIRST_DAY = dt.date(2020, 1, 1)
 Data = dict[str, Any]

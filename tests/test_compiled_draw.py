@@ -1,4 +1,4 @@
-"""The compiled draw gives the workload that `workload` defines, number by number."""
+"""The compiled draw gives the workload that `draws` defines, number by number."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ from sim.distributions import (
     Weibull,
     whole_seconds,
 )
+from sim.draws import Streams, draw_workload
 from sim.engines import compiled_draw, draw_loops, draw_tables
 from sim.itinerary import LoopError
 from sim.loading import load, scenario_from
 from sim.plan import Plan
 from sim.planning import compile_plan
-from sim.workload import Streams, Workload, draw_workload
+from sim.workload import Workload
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 LAWS: list[Any] = [

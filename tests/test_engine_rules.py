@@ -25,10 +25,10 @@ from halls import (
     shifts,
 )
 
+from sim.draws import draw_workload
 from sim.engines import simpy_engine
 from sim.event_log import Kind, make_log
 from sim.timeline import DAY, HOUR
-from sim.workload import draw_workload
 
 GOLDEN_ARRIVALS = (0, 1, 2, 3, 4, 5, 10, 10, 10, 25)
 GOLDEN_SERVICES = (5, 3, 4, 2, 6, 1, 7, 7, 2, 3)

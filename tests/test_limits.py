@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from halls import CATALOGUE, plan_of
 
+from sim.draws import draw_workload
 from sim.engines import compiled_engine, limits, simpy_engine
 from sim.errors import RunawayError
 from sim.plan import Plan
-from sim.workload import Workload, draw_workload
+from sim.workload import Workload
 
 ENGINES: list[Callable[[Plan, Workload], object]] = [
     simpy_engine.simulate,

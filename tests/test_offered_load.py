@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sim.draws import draw_workload
 from sim.loading import load, scenario_from
 from sim.offered_load import expected_visits, num_combinations, offered_load
 from sim.plan import NONE
 from sim.planning import compile_plan
-from sim.workload import draw_workload
 
 VALID = Path(__file__).parent / "cases" / "valid"
 

@@ -11,6 +11,7 @@ from benchmarks.small_hall import scenario_data
 from halls import CATALOGUE, Data, plan_of, random_halls
 from hypothesis import HealthCheck, assume, given, settings
 
+from sim.draws import draw_workload
 from sim.engines import compiled_engine, compiled_tables, simpy_engine
 from sim.engines.parity import first_difference
 from sim.errors import HallError
@@ -20,7 +21,7 @@ from sim.loading import load, scenario_from
 from sim.outcome import Outcome, outcome_of
 from sim.plan import Plan
 from sim.planning import compile_plan
-from sim.workload import Workload, draw_workload
+from sim.workload import Workload
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 COLUMNS = [field.name for field in fields(EventLog)]

@@ -20,10 +20,11 @@ from halls import Data, Run, case_type, hall, one_pool, plan_of, pool
 from scipy import stats
 
 from sim import queueing
+from sim.draws import draw_workload
 from sim.engines.simpy_engine import simulate
 from sim.plan import Plan
 from sim.timeline import DAY, HOUR, MINUTE, NEVER
-from sim.workload import Workload, draw_workload
+from sim.workload import Workload
 
 REPLICATIONS = 32
 SEED = 20200101

@@ -14,9 +14,10 @@ import pytest
 from halls import LUNCH, Data, Run, case_type, hall, one_pool, plan_of, pool, run
 from scipy import stats
 
+from sim.draws import draw_workload
 from sim.plan import Plan
 from sim.timeline import DAY, HOUR, NEVER
-from sim.workload import Workload, draw_workload
+from sim.workload import Workload
 
 EXPONENTIAL = {"exponential": {"mean": "12 min"}}
 

@@ -1,4 +1,4 @@
-"""The compiled draw: the same workload as `workload` draws, from loops that numba compiles.
+"""The compiled draw: the same workload as `draws` gives, from loops that numba compiles.
 
 What is drawn, and from which stream, is told there. Cases are drawn type after type; then they are
 put in order, and their steps are drawn, type after type again. Between the loops numpy and Python
@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.distributions import whole_seconds
+from sim.draws import Streams, activities_present, repeated
+from sim.draws import draw_workload as draw_by_definition
 from sim.engines.draw_tables import (
     BLOCK,
     DIGIT,
@@ -42,8 +44,7 @@ from sim.engines.native import Fixed, Kernel
 from sim.itinerary import Itinerary, unroll
 from sim.plan import NONE, Plan, PlannedCaseType
 from sim.timeline import NEVER, IntArray
-from sim.workload import Streams, Workload, activities_present, repeated
-from sim.workload import draw_workload as draw_by_definition
+from sim.workload import Workload
 
 _USES = ("sim.engines.compiling", "sim.engines.draw_tables", "sim.plan", "sim.timeline")
 _KERNELS = _draw_gaps, _draw_cases, _lay_out, _draw_steps = tuple(
@@ -149,7 +150,7 @@ def is_ready() -> bool:
 
 
 def draw_workload(plan: Plan, seed: int = 1, replication: int = 0) -> Workload:
-    """The same workload as the one that `workload` draws.
+    """The same workload as the one that `draws` gives.
 
     Raises NoMachineCodeError if there is no machine code and none can be made.
     """

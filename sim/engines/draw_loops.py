@@ -1,4 +1,4 @@
-"""The loops of the compiled draw: what `workload` defines, over the tables of a plan.
+"""The loops of the compiled draw: what `draws` defines, over the tables of a plan.
 
 Numbers come one by one, out of the block of four that each stream has at hand: a stream can be
 entered anywhere, and the few cases that come to an activity once more cost no more than they are.

@@ -6,7 +6,7 @@ whole numbers below 2**53: u is such a number, divided by that.
 A law becomes a polynomial in each of CELLS_OF_LAW cells, which are the narrower the nearer u is to
 0 or 1. It says the value closely enough to round it, unless that lies within MARGIN of a half; then
 the law itself is asked, as in cells where no polynomial is close enough and for the few u that are
-nearer to 0 or 1 than any cell. So times are exactly those of `workload`.
+nearer to 0 or 1 than any cell. So times are exactly those of `draws`.
 """
 
 from __future__ import annotations
@@ -26,10 +26,7 @@ from sim.distributions import (
     Triangular,
     whole_seconds,
 )
-from sim.itinerary import Itinerary
-from sim.plan import NONE, Plan
-from sim.timeline import NEVER, IntArray
-from sim.workload import (
+from sim.draws import (
     has_batches,
     has_patience,
     has_priorities,
@@ -37,6 +34,9 @@ from sim.workload import (
     points_at_once,
     upper_bounds,
 )
+from sim.itinerary import Itinerary
+from sim.plan import NONE, Plan
+from sim.timeline import NEVER, IntArray
 
 FloatArray = npt.NDArray[np.float64]
 

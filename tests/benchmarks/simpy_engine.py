@@ -16,13 +16,13 @@ from pathlib import Path
 
 from small_hall import DAYS, run_plain, scenario_data
 
+from sim.draws import draw_workload
 from sim.engines.simpy_engine import simulate
 from sim.loading import load, scenario_from
 from sim.metrics import measure
 from sim.outcome import case_table, outcome_of
 from sim.plan import Plan
 from sim.planning import compile_plan
-from sim.workload import draw_workload
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 

@@ -1,0 +1,485 @@
+"""Every draw of one replication, made before an engine starts.
+
+Randomness is data here: two scenarios that share names share their luck, a recorded day can stand
+in for a drawn one, and two engines given the same workload must give the same log.
+
+The map of streams. A stream is named by the seed, the replication and
+
+    case type, "arrivals"                      unit-rate Poisson process, mapped through the rate
+    case type, "batch"                         size of the n-th batch
+    case type, attribute, "attribute"          value for the n-th case
+    case type, activity, "again", visit        is the n-th case sent back at this visit?
+    case type, activity, "service", visit      how long (also for a delay)
+    case type, activity, "come_day", visit     how many half-days go by until the person comes
+    case type, activity, "come_time", visit    when within the half-day
+    case type, activity, "patience", visit     how long the person is willing to wait
+
+and its n-th number belongs to the n-th case of the type in order of arrival (before the hours of
+its channel are applied). Nothing depends on positions in the file or on the order of use, so adding
+an activity, a pool or a case type moves no other draw. Every value is one uniform, inverted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.distributions import Constant, Distribution, whole_seconds
+from sim.itinerary import Itinerary, Loop, Process, unroll
+from sim.plan import CELLS, NONE, Plan, PlannedActivity, PlannedArrivals, PlannedCaseType
+from sim.timeline import NEVER, BoolArray, IntArray
+from sim.workload import Workload
+
+
+class Streams:
+    """Uniform numbers in [0, 1) by name, for one seed and replication."""
+
+    def __init__(self, seed: int, replication: int) -> None:
+        self._prefix = f"{seed}/{replication}/"
+
+    def key(self, *name: object) -> bytes:
+        """The 128 bits that stand for a name, lowest first."""
+        # A cryptographic hash of the name keys a counter-based generator: no two names share a
+        # stream, and no stream depends on which others are used.
+        text = self._prefix + "/".join(map(str, name))
+        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+    def generator(self, *name: object) -> np.random.Generator:
+        """A generator at the beginning of a stream, good until the next one is asked for."""
+        # Making a generator takes ten times as long as setting one.
+        generator, beginning = self._generator
+        beginning["state"]["key"] = np.frombuffer(self.key(*name), "<u8")
+        generator.bit_generator.state = beginning
+        return generator
+
+    def uniforms(self, count: int, *name: object) -> np.ndarray:
+        """The first `count` numbers of a stream, float64."""
+        return self.generator(*name).random(count)
+
+    @cached_property
+    def _generator(self) -> tuple[np.random.Generator, Any]:
+        """A generator and its state at the beginning of a stream."""
+        bits = np.random.Philox(key=0)
+        return np.random.Generator(bits), bits.state
+
+
+def draw_workload(plan: Plan, seed: int = 1, replication: int = 0) -> Workload:
+    """Everything that happens by chance in one replication of a plan.
+
+    The same plan, seed and replication give the same workload, and so do another plan's parts that
+    have the same names.
+    """
+    streams = Streams(seed, replication)
+    types = [_draw_cases(plan, index, streams) for index in range(len(plan.case_types))]
+    counts = [len(cases.ordinal) for cases in types]
+    num_cases = sum(counts)
+    arrived_at = np.concatenate([cases.arrived_at for cases in types])
+    order = _stable_order(arrived_at)
+    offsets = np.cumsum([0, *(len(cases.itineraries) for cases in types)])
+    itinerary = np.concatenate(
+        [cases.itinerary + offset for cases, offset in zip(types, offsets, strict=False)]
+    )
+    itinerary = _put(itinerary, order)
+    itineraries = tuple(itinerary for cases in types for itinerary in cases.itineraries)
+    attributes = np.full(
+        (num_cases, max(cases.attributes.shape[1] for cases in types)), NONE, dtype=np.int64
+    )
+    for cases, end in zip(types, np.cumsum(counts).tolist(), strict=True):
+        rows, columns = cases.attributes.shape
+        attributes[end - rows : end, :columns] = cases.attributes
+    ordinal = _put(np.concatenate([cases.ordinal for cases in types]), order)
+    lengths = np.array([it.num_steps for it in itineraries], dtype=np.int64)
+    first_step = np.zeros(num_cases + 1, dtype=np.int64)
+    np.cumsum(lengths[itinerary], out=first_step[1:])
+    steps = _Steps(plan, int(first_step[-1]))
+    first_activity = np.repeat(
+        [case_type.first_activity for case_type in plan.case_types], np.diff(offsets)
+    )
+    for visit in _visits(itineraries, first_activity, itinerary, first_step, ordinal):
+        steps.draw(plan, streams, visit)
+    return Workload(
+        replication=replication,
+        seed=seed,
+        case_type=_put(np.repeat(np.arange(len(types)), counts), order),
+        ordinal=ordinal,
+        arrived_at=_put(arrived_at, order),
+        batch=(
+            _put(np.concatenate([cases.batch for cases in types]), order)
+            if has_batches(plan)
+            else repeated(num_cases, NONE)
+        ),
+        priority=(
+            _put(np.concatenate([cases.priority for cases in types]), order)
+            if has_priorities(plan)
+            else repeated(num_cases, plan.case_types[0].priorities[0])
+        ),
+        attributes=_put(attributes, order),
+        itinerary=itinerary,
+        first_step=first_step,
+        itineraries=itineraries,
+        first_activity=first_activity,
+        step_time=steps.time,
+        step_patience=steps.patience,
+        step_come_day=steps.come_day,
+        step_come_time=steps.come_time,
+    )
+
+
+def repeated(length: int, value: int) -> IntArray:
+    """A read-only column of one number, without memory of its own."""
+    return np.broadcast_to(np.int64(value), length)
+
+
+def has_batches(plan: Plan) -> bool:
+    """Whether any cases come together."""
+    return any(comes_in_batches(case_type.arrivals) for case_type in plan.case_types)
+
+
+def comes_in_batches(arrivals: PlannedArrivals) -> bool:
+    """Whether cases come together."""
+    return bool(arrivals.batch_sizes.tolist() != [1])
+
+
+def has_priorities(plan: Plan) -> bool:
+    """Whether some cases go before others."""
+    return len({priority for t in plan.case_types for priority in t.priorities}) > 1
+
+
+def has_patience(plan: Plan) -> bool:
+    """Whether people leave who have waited too long."""
+    return any(activity.patience is not None for activity in plan.activities)
+
+
+def has_trips(plan: Plan) -> bool:
+    """Whether anybody comes in."""
+    return any(activity.trip != NONE for activity in plan.activities)
+
+
+def _stable_order(values: np.ndarray) -> IntArray | None:
+    """Indices in the order of the values, and of themselves where those are equal.
+
+    None if they are in order.
+    """
+    if np.all(values[1:] >= values[:-1]):
+        return None
+    return np.argsort(values, kind="stable")
+
+
+def _put(values: IntArray, order: IntArray | None) -> IntArray:
+    """Values in this order."""
+    return values if order is None else values.take(order, axis=0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Cases:
+    """The cases of one type, in the order of their draws."""
+
+    ordinal: IntArray
+    arrived_at: IntArray
+    batch: IntArray
+    attributes: IntArray
+    priority: IntArray
+    itinerary: IntArray
+    itineraries: tuple[Itinerary, ...]
+
+
+def _draw_cases(plan: Plan, index: int, streams: Streams) -> _Cases:
+    case_type = plan.case_types[index]
+    expected, batch = _draw_arrivals(case_type, streams)
+    num_cases = len(batch)
+    attributes = np.empty((num_cases, len(case_type.attributes)), dtype=np.int64)
+    for column, (name, _, shares) in enumerate(case_type.attributes):
+        recorded = case_type.arrivals.recorded_attributes.get(column)
+        if recorded is not None:
+            attributes[:, column] = recorded
+        else:
+            u = streams.uniforms(num_cases, case_type.name, name, "attribute")
+            attributes[:, column] = _choose(u, shares)
+    arrived_at = _instants(case_type.arrivals, expected, attributes)
+    ordinal = np.flatnonzero(arrived_at != NEVER)
+    if len(ordinal) < num_cases:
+        arrived_at, batch, attributes = arrived_at[ordinal], batch[ordinal], attributes[ordinal]
+    if case_type.priority_attribute == NONE:
+        priority = repeated(len(ordinal), case_type.priorities[0])
+    else:
+        priority = np.array(case_type.priorities)[attributes[:, case_type.priority_attribute]]
+    itinerary, itineraries = _unroll_all(plan, case_type, attributes, ordinal, streams)
+    return _Cases(ordinal, arrived_at, batch, attributes, priority, itinerary, itineraries)
+
+
+def _choose(u: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Indices drawn with these shares, one a uniform."""
+    return np.searchsorted(upper_bounds(shares), u, side="right")
+
+
+def upper_bounds(shares: np.ndarray) -> np.ndarray:
+    """The uniform numbers below which each value or one before it is drawn."""
+    bounds = np.cumsum(shares)
+    bounds[-1] = 1.0
+    return bounds
+
+
+def _draw_arrivals(case_type: PlannedCaseType, streams: Streams) -> tuple[np.ndarray, IntArray]:
+    """For each case the expected number of arrivals before it (or its instant), and its batch."""
+    arrivals = case_type.arrivals
+    if arrivals.rates:
+        expected = poisson_process(
+            max(rate.total for rate in arrivals.rates), streams, case_type.name
+        )
+    else:
+        expected = arrivals.instants
+    if not comes_in_batches(arrivals):
+        return expected, repeated(len(expected), NONE)
+    u = streams.uniforms(len(expected), case_type.name, "batch")
+    sizes = arrivals.batch_sizes[_choose(u, arrivals.batch_shares)]
+    return np.repeat(expected, sizes), np.repeat(np.arange(len(expected)), sizes)
+
+
+def poisson_process(total: float, streams: Streams, name: str) -> np.ndarray:
+    """Points of a unit-rate Poisson process below `total`, by inversion of the gaps."""
+    # Inversion of the cumulative rate, not thinning: thinning would use a different number of
+    # draws in each scenario.
+    generator = streams.generator(name, "arrivals")
+    pieces = [np.zeros(1)]
+    while (last := float(pieces[-1][-1])) < total:
+        gaps = generator.random(points_at_once(total - last))
+        np.negative(gaps, out=gaps)
+        np.log1p(gaps, out=gaps)
+        pieces.append(last - np.cumsum(gaps, out=gaps))
+    points = np.concatenate(pieces[1:] or pieces)
+    return points[: np.searchsorted(points, total)]
+
+
+def points_at_once(expected: float) -> int:
+    """How many points to draw so that they are hardly ever too few."""
+    return int(expected + 6 * expected**0.5 + 16)
+
+
+def _instants(arrivals: PlannedArrivals, expected: np.ndarray, attributes: IntArray) -> IntArray:
+    """When each case arrives; NEVER for those that the horizon cuts off."""
+    if not arrivals.rates:
+        return expected
+    if arrivals.by_attribute == NONE:
+        return arrivals.rates[0].instants(expected)
+    result = np.full(len(expected), NEVER, dtype=np.int64)
+    for value, rate in enumerate(arrivals.rates):
+        is_mine = (expected < rate.total) & (attributes[:, arrivals.by_attribute] == value)
+        mine = np.flatnonzero(is_mine)
+        result[mine] = rate.instants(expected[mine])
+    return result
+
+
+# --- itineraries ---------------------------------------------------------------------------------
+
+
+def _unroll_all(
+    plan: Plan,
+    case_type: PlannedCaseType,
+    attributes: IntArray,
+    ordinal: IntArray,
+    streams: Streams,
+) -> tuple[IntArray, tuple[Itinerary, ...]]:
+    """The itinerary of each case; those that live through the same share one."""
+    process = case_type.process
+    code = _Code(len(ordinal))
+    for column in sorted({column for of in case_type.conditions for column, _ in of}):
+        code.refine(attributes[:, column], len(case_type.attributes[column][1]))
+    present = {loop.end: _is_present(case_type, loop.end, attributes) for loop in process.loops}
+    visits: dict[int, IntArray] = {}
+    returns: dict[int, list[BoolArray]] = {}
+    for loop in process.loops:
+        end = loop.end
+        sender = plan.activities[case_type.first_activity + end]
+        passes = np.where(present[end], _passes_around(process, loop, visits, present), 0)
+        returns[end] = _draw_returns(streams, case_type.name, sender, passes, ordinal)
+        visits[end] = passes
+        for is_sent_back in returns[end]:
+            code.refine(is_sent_back, 2)
+            visits[end] = visits[end] + is_sent_back
+    numbers, cases = code.numbers()
+    unrolled = [
+        unroll(
+            process,
+            activities_present(case_type, attributes[case].tolist()),
+            {
+                end: [bool(returns[end][n][case]) for n in range(visits[end][case])]
+                for end in returns
+                if present[end][case]
+            },
+        )
+        for case in cases.tolist()
+    ]
+    itineraries = tuple(dict.fromkeys(unrolled))
+    if len(itineraries) < len(unrolled):
+        numbers = np.array([itineraries.index(it) for it in unrolled])[numbers]
+    return numbers, itineraries
+
+
+def activities_present(case_type: PlannedCaseType, attributes: Sequence[int]) -> list[bool]:
+    """For each activity, whether a case of these attributes lives through it."""
+    return [
+        not conditions or all(attributes[column] in values for column, values in conditions)
+        for conditions in case_type.conditions
+    ]
+
+
+class _Code:
+    """A small number for each case, that of the others which are like it in all that was said."""
+
+    LARGEST = 4096
+
+    def __init__(self, num_cases: int) -> None:
+        self._codes = np.zeros(num_cases, dtype=np.int64)
+        self._end = 1
+
+    def refine(self, values: np.ndarray, num_values: int) -> None:
+        """Tell apart by one thing more, values in [0, num_values)."""
+        self._codes = self._codes * num_values + values
+        self._end *= num_values
+        if self._end > self.LARGEST:
+            self._codes, first = self.numbers()
+            self._end = len(first)
+
+    def numbers(self) -> tuple[IntArray, IntArray]:
+        """Numbers from 0 in the order of their first cases, and those."""
+        num_cases = len(self._codes)
+        first = np.full(self._end, num_cases)
+        # Of several cases, the one that is assigned last counts: the first.
+        first[self._codes[::-1]] = np.arange(num_cases)[::-1]
+        cases = np.sort(first[first < num_cases])
+        numbers = np.empty(self._end, dtype=np.int64)
+        numbers[self._codes[cases]] = np.arange(len(cases))
+        return numbers[self._codes], cases
+
+
+def _is_present(case_type: PlannedCaseType, activity: int, attributes: IntArray) -> BoolArray:
+    """Whether each case lives through an activity."""
+    result = np.ones(len(attributes), dtype=bool)
+    for column, values in case_type.conditions[activity]:
+        is_asked_for = np.zeros(len(case_type.attributes[column][1]), dtype=bool)
+        is_asked_for[list(values)] = True
+        result &= is_asked_for[attributes[:, column]]
+    return result
+
+
+def _passes_around(
+    process: Process, loop: Loop, visits: dict[int, IntArray], present: dict[int, BoolArray]
+) -> npt.ArrayLike:
+    """For each case, how often it comes into a loop from outside: once a pass of the outer loop."""
+    outer = process.parent(loop)
+    if outer is None:
+        return 1
+    further_out = _passes_around(process, outer, visits, present)
+    return np.where(present[outer.end], visits[outer.end], further_out)
+
+
+def _draw_returns(
+    streams: Streams,
+    case_type: str,
+    activity: PlannedActivity,
+    passes: IntArray,
+    ordinal: IntArray,
+) -> list[BoolArray]:
+    """For each visit, whether each case is sent back.
+
+    A case comes in `passes` times and stays each time until it is not sent back.
+    """
+    remaining = passes.copy()
+    result: list[BoolArray] = []
+    while len(mine := np.flatnonzero(remaining)):
+        visit = len(result) + 1
+        count = int(ordinal[mine[-1]]) + 1
+        u = streams.uniforms(count, case_type, activity.name, "again", visit)
+        is_sent_back = np.zeros(len(passes), dtype=bool)
+        is_sent_back[mine] = u[ordinal[mine]] < activity.again
+        result.append(is_sent_back)
+        remaining[mine] -= ~is_sent_back[mine]
+    return result
+
+
+# --- steps ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Visit:
+    """The steps in which cases come to one activity for the n-th time."""
+
+    activity: int
+    """Numbered through the hall."""
+    number: int
+    steps: IntArray
+    ordinal: IntArray
+    """Of their cases."""
+
+
+def _visits(
+    itineraries: Sequence[Itinerary],
+    first_activity: IntArray,
+    itinerary: IntArray,
+    first_step: IntArray,
+    ordinal: IntArray,
+) -> Iterator[_Visit]:
+    """All steps, by activity and visit."""
+    # Small numbers are sorted by their digits, several times as fast.
+    small = np.uint16 if len(itineraries) <= 2**16 else np.int64
+    order = _stable_order(itinerary.astype(small))
+    first_step, ordinal = _put(first_step[:-1], order), _put(ordinal, order)
+    counts = np.bincount(itinerary, minlength=len(itineraries))
+    ends = np.cumsum(counts)
+    groups: dict[tuple[int, int], list[tuple[slice, int]]] = {}
+    for first, it, begin, end in zip(
+        first_activity.tolist(),
+        itineraries,
+        (ends - counts).tolist(),
+        ends.tolist(),
+        strict=True,
+    ):
+        cases = slice(begin, end)
+        for place, which in enumerate(zip(it.activity.tolist(), it.visit.tolist(), strict=True)):
+            groups.setdefault((first + which[0], which[1]), []).append((cases, place))
+    for (activity, number), parts in groups.items():
+        yield _Visit(
+            activity,
+            number,
+            np.concatenate([first_step[cases] + place for cases, place in parts]),
+            np.concatenate([ordinal[cases] for cases, _ in parts]),
+        )
+
+
+class _Steps:
+    """What chance decides of the steps."""
+
+    def __init__(self, plan: Plan, num_steps: int) -> None:
+        self.time = np.zeros(num_steps, dtype=np.int64)
+        self.patience = (np.full if has_patience(plan) else repeated)(num_steps, NEVER)
+        self.come_day = (np.full if has_trips(plan) else repeated)(num_steps, 0)
+        self.come_time = (np.full if has_trips(plan) else repeated)(num_steps, 0)
+
+    def draw(self, plan: Plan, streams: Streams, visit: _Visit) -> None:
+        """Fill in those of one visit, from one stream for each purpose."""
+        activity = plan.activities[visit.activity]
+        case_type = plan.case_types[activity.case_type].name
+        count = int(visit.ordinal.max()) + 1
+
+        def uniforms(purpose: str) -> np.ndarray:
+            u = streams.uniforms(count, case_type, activity.name, purpose, visit.number)
+            return u[visit.ordinal]
+
+        def times(law: Distribution, purpose: str) -> IntArray:
+            u = np.zeros(1) if isinstance(law, Constant) else uniforms(purpose)
+            return whole_seconds(law.quantile(u))
+
+        law = activity.service or activity.delay
+        if law is not None:
+            self.time[visit.steps] = times(law, "service")
+        if activity.patience is not None:
+            self.patience[visit.steps] = times(activity.patience, "patience")
+        if activity.trip != NONE:
+            self.come_day[visit.steps] = uniforms("come_day") * CELLS
+            self.come_time[visit.steps] = uniforms("come_time") * CELLS
