@@ -1,4 +1,4 @@
-"""The command line: `hall check`, `show`, `schema`, `metrics`, `run`, `compare`, `plot`.
+"""The command line: `hall check`, `show`, `schema`, `metrics`, `validate`, `run` and so on.
 
 Results go to standard output, progress, warnings and problems to standard error. What a command
 needs is imported when it runs, so that help and checks are there at once.
@@ -41,7 +41,8 @@ _CLICK_ERROR: Final = next(c for c in typer.BadParameter.__mro__ if c.__name__ =
 _EXIT_CODES: Final = """\
 Exit codes:
     0  done
-    1  a bug in hall, a law of the simulation broken (--check), or too little memory
+    1  a bug in hall, a law of the simulation broken (--check), a known answer missed
+       (validate), or too little memory
     2  a wrong option or scenario; every problem in a line of its own
     5  a results folder that cannot be written or read, an output that takes no more
   130  interrupted (143: ended by kill)
@@ -228,6 +229,28 @@ def metrics() -> None:
     from sim import report
 
     terminal.show(report.metrics_report())
+
+
+@app.command(
+    short_help="Simulate halls with known answers.",
+    epilog=_examples(
+        "hall validate",
+        "hall validate --seed 7",
+    ),
+)
+def validate(seed: Seed = 1) -> None:
+    """Simulate halls whose answers queueing theory knows, and compare; takes some ten seconds.
+
+    The theory is computed from the same parameters as the halls. Exit code 1 if an answer is wrong.
+    """
+    from sim import known_answers
+    from sim.known_answers_report import known_answers_report
+
+    with terminal.ProgressLine() as progress:
+        findings = known_answers.validate(known_answers.known_halls(), seed, progress)
+    terminal.show(known_answers_report(findings, seed))
+    if not all(finding.is_right for finding in findings):
+        raise typer.Exit(BUG)
 
 
 @app.command(

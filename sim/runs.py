@@ -6,6 +6,7 @@ whatever the number of workers, so that what is there can be compared pair by pa
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import multiprocessing
 import signal
@@ -77,7 +78,8 @@ def choose_engine(runs: Runs, wanted: EngineChoice, say: Callable[[str], None]) 
     from sim.engines import compiled_draw, compiled_engine
     from sim.engines.native import NoMachineCodeError
 
-    if not (compiled_engine.is_ready() and compiled_draw.is_ready()):
+    is_ready = compiled_engine.is_ready() and compiled_draw.is_ready()
+    if not is_ready and importlib.util.find_spec("numba") is not None:
         say("compiling the engine, once on this machine: some 20 s")
     try:
         # Here, not in every worker.
