@@ -1,6 +1,6 @@
 """The entry point of `hall` and of `python -m sim`: signals first, everything else later.
 
-Nothing but the standard library is imported before signals are handled, so that Ctrl-C never shows
+Nothing that takes time is imported before signals are handled, so that Ctrl-C never shows
 a traceback. A signal becomes KeyboardInterrupt: what is being written is put away on the way out.
 """
 
@@ -13,22 +13,16 @@ import threading
 import time
 from typing import Final
 
+from sim.signals import Stopped, arrived
+
 SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 PAUSE: Final = 2.0
 """Seconds in which further signals do not disturb the putting away."""
 
 
-class Stopped(KeyboardInterrupt):
-    """A signal has arrived.
-
-    A class of its own: Python ends itself by SIGINT if KeyboardInterrupt leaves an `exec`, such as
-    that of a dataclass, even if it is caught further up.
-    """
-
-
 def main() -> int:
     """Run the command of the command line; gives its exit code, 128 + the signal that ended it."""
-    arrived: list[tuple[int, float]] = []
+    arrived.clear()
 
     def stop(number: int, _: object) -> None:
         if not arrived or time.monotonic() - arrived[-1][1] > PAUSE:

@@ -1,4 +1,4 @@
-"""What replications say together: means with Student-t confidence intervals.
+"""What replications say together: means and shares with confidence intervals.
 
 A metric can be without a value in some replications (nobody waited, too few cases finished to see a
 percentile). An estimate is over those that have one, and says how many they are.
@@ -83,6 +83,29 @@ def half_width(values: npt.ArrayLike, confidence: float = CONFIDENCE) -> float:
         return 0.0
     quantile = float(stdtrit(count - 1, (1 + confidence) / 2))
     return quantile * float(finite.std(ddof=1)) / math.sqrt(count)
+
+
+def wilson_interval(
+    successes: int, trials: int, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """Ends of the interval for a probability, from so many successes in independent trials.
+
+    Inside 0 to 1, and of some width even if no trial or every trial is a success: for a share over
+    replications (in how many was the target met?), not over cases, which share their queue.
+
+    successes   0 to trials.
+    trials      1 or more.
+    confidence  inside (0, 1).
+
+    Raises ValueError for other numbers.
+    Source: Wilson, Probable Inference, the Law of Succession, and Statistical Inference (1927).
+    """
+    from scipy.stats import binomtest
+
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence lies between 0 and 1, not {confidence}")
+    found = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    return float(found.low), float(found.high)
 
 
 def _finite(values: npt.ArrayLike) -> np.ndarray:

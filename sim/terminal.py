@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
+from sim.signals import heed
 from sim.texts import one_line
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ class ProgressLine:
 
     def __call__(self, done: int, total: int) -> None:
         """Called when so many of all runs are done."""
+        heed()
         if (time.monotonic() - self.begun) * total / done < PATIENCE:
             return
         if sys.stderr.isatty():

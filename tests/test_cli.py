@@ -108,8 +108,8 @@ def test_what_only_reads_files_is_there_at_once(place: Path, arguments: list[str
     """Nothing is imported for it that takes longer than the files do."""
     code = (
         "import sys; from sim.cli import main; code = main(sys.argv[1:]);"
-        "print(code, sorted({'pandas', 'matplotlib', 'simpy', 'scipy', 'numba', 'llvmlite'} & set(sys.modules)),"
-        "file=sys.stderr)"
+        "heavy = {'pandas', 'matplotlib', 'simpy', 'scipy', 'numba', 'llvmlite'};"
+        "print(code, sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
     command = [sys.executable, "-c", code, *arguments]
     found = subprocess.run(command, capture_output=True, check=True)
@@ -470,6 +470,27 @@ def test_a_signal_ends_the_command_at_once_and_leaves_nothing(
         lines = err.splitlines()
         told = [line for line in lines if " runs" not in line and "compiling" not in line]
         assert told == ["interrupted"]
+
+
+def test_a_signal_that_is_swallowed_counts_at_the_next_run(place: Path) -> None:
+    """As by a library that catches everything."""
+    code = """
+import signal, sys
+import sim.__main__, sim.replication, sim.runs
+
+def swallow(*arguments):
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except BaseException:
+        pass
+    return sim.replication.replicate(*arguments)
+
+sim.runs.replicate = swallow
+sys.exit(sim.__main__.main())
+"""
+    command = [sys.executable, "-c", code, "run", "old.yaml", "-r", "100000", "--engine", "simpy"]
+    found = subprocess.run(command, capture_output=True, timeout=20, check=False)
+    assert (found.returncode, found.stdout, found.stderr) == (143, b"", b"interrupted\n")
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
