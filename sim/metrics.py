@@ -300,13 +300,13 @@ class _Measuring:
         return [per_finished(number) for number in by_visits[: most + 1]]
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)
 def _open_time(plan: Plan) -> StepFunction:
     """1 in working hours, else 0."""
     return plan.working_hours.step_function()
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)
 def _channels(plan: Plan) -> tuple[list[str], dict[int, np.ndarray]]:
     """The channels, and the number of each by column of attributes, case type and value.
 

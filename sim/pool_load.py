@@ -208,7 +208,7 @@ class PoolHours:
         )
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)
 def pool_hours(plan: Plan) -> tuple[PoolHours, ...]:
     """The hours of every pool, worked out once for all replications."""
     return tuple(PoolHours.of(plan, pool) for pool in plan.pools)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import multiprocessing
+import os
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -29,6 +31,8 @@ STEP_IN_SIMPY: Final = 8e-6
 """Seconds that a step takes there, about; it decides only what `auto` means."""
 WORTH_LOADING, WORTH_COMPILING = 2.0, 40.0
 """Seconds that the compiled engine must save before it is loaded, or made for the first time."""
+MOST_ON_WINDOWS: Final = 61
+"""Processes that can be waited for there."""
 AHEAD: Final = 100
 """Runs per worker that are handed out before the first of them is taken back."""
 
@@ -117,7 +121,9 @@ def _in_turn(
     waiting: deque[tuple[Task, Future[Any]]]
     # A copy of this process has the plans and the machine code already.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    pool = ProcessPoolExecutor(min(jobs, len(tasks)), context, _begin_work, (runs,))
+    most = MOST_ON_WINDOWS if sys.platform == "win32" else len(tasks)
+    others = multiprocessing.active_children()
+    pool = ProcessPoolExecutor(min(jobs, len(tasks), most), context, _begin_work, (runs,))
     try:
         ahead = itertools.islice(todo := iter(tasks), AHEAD * jobs)
         waiting = deque((task, pool.submit(_do_here, task)) for task in ahead)
@@ -131,7 +137,7 @@ def _in_turn(
             "a worker process has died, of a signal or for want of memory: try fewer --jobs"
         ) from error
     except BaseException:
-        for process in multiprocessing.active_children():
+        for process in set(multiprocessing.active_children()).difference(others):
             process.terminate()
         raise
     finally:
@@ -148,6 +154,15 @@ def _begin_work(runs: Runs) -> None:
     # Who started it is told to stop, and stops it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent is killed has nobody left to work for."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _do_here(task: Task) -> Replication | None:

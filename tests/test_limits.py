@@ -94,3 +94,29 @@ def test_times_that_instants_cannot_hold_are_told(time: int) -> None:
     [message] = messages(plan, workload)
     assert message.startswith(f"case {case}: '")
     assert f"takes {time:,} s, which is not from 0 to" in message
+
+
+def test_a_workload_that_no_draw_gives_is_refused() -> None:
+    plan = plan_of(CATALOGUE["impatient people"])
+    workload = draw_workload(plan)
+    for wrong, message in (
+        ({"step_patience": workload.step_patience - 10**9}, "patience must be from 0"),
+        ({"arrived_at": workload.arrived_at[::-1]}, "in the order of their arrivals"),
+    ):
+        for simulate in ENGINES:
+            with pytest.raises(ValueError, match=message):
+                simulate(plan, replace(workload, **wrong))
+
+
+def test_columns_that_repeat_a_number_are_read_where_the_plan_asks_for_them() -> None:
+    plan = plan_of(CATALOGUE["impatient people"])
+    workload = draw_workload(plan)
+    same = replace(workload, step_patience=np.full(workload.num_steps, 300))
+    repeated = replace(workload, step_patience=np.broadcast_to(np.int64(300), workload.num_steps))
+    expected = simpy_engine.simulate(plan, same)
+    found = compiled_engine.simulate(plan, repeated)
+    assert np.array_equal(found.at, expected.at)
+    plan = plan_of(CATALOGUE["three priorities by attribute"])
+    workload = draw_workload(plan)
+    with pytest.raises(ValueError, match="a priority that no case type"):
+        compiled_engine.simulate(plan, replace(workload, priority=workload.priority + 1000))

@@ -110,6 +110,61 @@ def test_damaged_code_is_made_anew(home: Path) -> None:
         assert len(native._read(kept)) > 1000
 
 
+def test_what_is_damaged_or_another_processors_is_not_ready(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    total(tiny_kernel(), [1])
+    [kept] = home.iterdir()
+    monkeypatch.setattr(native, "_processor", lambda: "another")
+    assert not tiny_kernel().is_ready
+    monkeypatch.undo()
+    kept.write_bytes(kept.read_bytes()[:100])
+    assert not tiny_kernel().is_ready
+
+
+def test_threads_may_load_it_at_once(home: Path) -> None:
+    total(tiny_kernel(), [1])
+    program = (
+        "import threading; from test_native import tiny_kernel, total\n"
+        "import tiny_kernel as _\n"
+        "kernels = [tiny_kernel() for _ in range(4)]; ready = threading.Barrier(16); found = []\n"
+        "def work(i):\n"
+        "    ready.wait(); found.append(total(kernels[i % 4], [i, 1]) == 2 * i + 2)\n"
+        "threads = [threading.Thread(target=work, args=(i,)) for i in range(16)]\n"
+        "[t.start() for t in threads]; [t.join() for t in threads]; print(sum(found))"
+    )
+    for _ in range(3):
+        found = subprocess.run(
+            [sys.executable, "-c", program], cwd=TESTS, capture_output=True, text=True, check=True
+        )
+        assert found.stdout.split() == ["16"]
+
+
+def test_a_user_without_a_home_folder_uses_the_temporary_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import platformdirs
+
+    def none(*arguments: Any) -> str:
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(platformdirs, "user_cache_dir", none)
+    [folder] = native._folders()
+    assert folder.parent == tmp_path
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda *_: "~/.cache")
+    assert list(native._folders()) == [folder]
+
+
+def test_a_link_to_somewhere_else_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "other").mkdir(mode=0o700)
+    (tmp_path / "service-hall").symlink_to(tmp_path / "other")
+    assert tmp_path / "service-hall" not in list(native._folders())
+
+
 def test_a_missing_home_and_a_read_only_one_are_no_obstacle(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")

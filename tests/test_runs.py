@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -185,6 +188,39 @@ def test_a_worker_that_dies_ends_the_run_with_a_clear_error(
     with pytest.raises(HallError, match="a worker process has died"):
         experiment.run(SCENARIOS, 3, engine="simpy", jobs=2)
     assert not multiprocessing.active_children()
+
+
+def test_other_children_of_the_program_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*arguments: Any) -> None:
+        raise HallError("fails")
+
+    child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(30,))
+    child.start()
+    monkeypatch.setattr(runs, "replicate", fails)
+    with pytest.raises(HallError, match="fails"):
+        experiment.run(SCENARIOS, 3, engine="simpy", jobs=2)
+    assert multiprocessing.active_children() == [child]
+    child.kill()
+    child.join()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no /proc")
+def test_workers_end_with_their_parent() -> None:
+    command = ["-m", "sim", "run", str(TUTORIAL), "-r", "100000", "--engine", "simpy", "-j", "2"]
+    with subprocess.Popen(
+        [sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as parent:
+        listed = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+        workers: list[str] = []
+        while len(workers) < 2:
+            time.sleep(0.05)
+            workers = listed.read_text().split()
+        time.sleep(0.5)
+        parent.kill()
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_what_a_worker_raises_comes_through(monkeypatch: pytest.MonkeyPatch) -> None:

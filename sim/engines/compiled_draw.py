@@ -301,13 +301,13 @@ class _FixedTables(NamedTuple):
     laws: Fixed
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)
 def _fixed(plan: Plan) -> _FixedTables:
     tables = case_tables(plan), order_tables(plan), laws_of(plan).tables
     return _FixedTables(*map(Fixed, tables))
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)
 def _names_of_activities(plan: Plan) -> list[list[str]]:
     """Of each activity the names of its streams, but for the visit; empty if nothing is drawn."""
     laws = laws_of(plan).law_of.tolist()
@@ -346,7 +346,7 @@ def _unroll_all(plan: Plan, draft: Draft) -> list[tuple[int, Itinerary]]:
     return result
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)
 def _known(plan: Plan) -> dict[tuple[int, ...], tuple[int, Itinerary]]:
     """What `_unroll_all` has found in other replications."""
     return {}

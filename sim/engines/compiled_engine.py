@@ -108,7 +108,7 @@ def _simulate(plan: Plan, workload: Workload, log_size: int) -> tuple[State, Int
         unserved = _longer(unserved, num_unserved, most)
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)
 def _fixed(plan: Plan) -> Fixed:
     return Fixed(hall_tables(plan))
 

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sim.draws import has_patience, has_priorities, has_trips
 from sim.durations import Clock
 from sim.engines.limits import most_rounds
 from sim.errors import HallError
@@ -170,7 +171,7 @@ PLAIN, APART = 1, 2
 """Traits: it is a service and nothing else; those that come after it go to different queues."""
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)
 def hall_tables(plan: Plan) -> HallTables:
     """The tables of a plan, made once for all its replications."""
     trips, activities, shifts = plan.trips, plan.activities, plan.shifts
@@ -297,12 +298,12 @@ def work_tables(plan: Plan, workload: Workload) -> WorkTables:
         num_steps=workload.num_steps,
         arrived_at=_column(workload.arrived_at),
         first_step=_column(workload.first_step),
-        case_level=_column(_levels(hall.levels, workload.priority)),
+        case_level=_column(_levels(plan, hall.levels, workload.priority)),
         itinerary=_column(workload.itinerary),
         time=_column(workload.step_time),
-        patience=_column(_read(workload.step_patience)),
-        come_day=_column(_read(workload.step_come_day)),
-        come_time=_column(_read(workload.step_come_time)),
+        patience=_column(_if_read(has_patience(plan), workload.step_patience)),
+        come_day=_column(_if_read(has_trips(plan), workload.step_come_day)),
+        come_time=_column(_if_read(has_trips(plan), workload.step_come_time)),
         first_place=_begins(itinerary.num_steps for itinerary in itineraries),
         num_ends=_column([itinerary.successors.count(()) for itinerary in itineraries]),
         beginnings_begin=_begins(map(len, beginnings)),
@@ -349,22 +350,24 @@ def _facts(plan: Plan, workload: Workload) -> tuple[IntArray, IntArray]:
     return _column(facts.ravel()), _column(successors)
 
 
-def _levels(levels: IntArray, priority: IntArray) -> IntArray:
-    """The priority level of each case."""
-    priority = _read(priority)
+def _levels(plan: Plan, levels: IntArray, priority: IntArray) -> IntArray:
+    """The priority level of each case; raises ValueError for a priority that no case type has."""
+    priority = _if_read(has_priorities(plan), priority)
     lowest, highest = levels[0], levels[-1]
     if highest - lowest > MOST_PRIORITIES:
-        return np.searchsorted(levels, priority)
-    # Looked up: as fast as it is read.
-    of_priority = np.zeros(highest - lowest + 1, np.int64)
-    of_priority[levels - lowest] = np.arange(len(levels))
-    level: IntArray = of_priority[priority - lowest]
+        level: IntArray = np.minimum(np.searchsorted(levels, priority), len(levels) - 1)
+    else:  # looked up: as fast as it is read
+        of_priority = np.zeros(highest - lowest + 1, np.int64)
+        of_priority[levels - lowest] = np.arange(len(levels))
+        level = of_priority[np.clip(priority, lowest, highest) - lowest]
+    if (levels[level] != priority).any():
+        raise ValueError("a case has a priority that no case type of the plan has")
     return level
 
 
-def _read(column: IntArray) -> IntArray:
-    """What is read of a column: of one that repeats a number, nothing is."""
-    return column[:1] if column.strides == (0,) else column
+def _if_read(is_read: bool, column: IntArray) -> IntArray:
+    """A column, or as good as nothing of one that the loop does not read."""
+    return column if is_read else column[:1]
 
 
 def _changes(plan: Plan) -> tuple[IntArray, IntArray, IntArray]:

@@ -133,7 +133,7 @@ class CaseTables(NamedTuple):
     """By value of the attribute."""
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)
 def case_tables(plan: Plan) -> CaseTables:
     """The tables of a plan, made once for all its replications."""
     types = plan.case_types
@@ -233,7 +233,7 @@ class OrderTables(NamedTuple):
     """By value of the attribute."""
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)
 def order_tables(plan: Plan) -> OrderTables:
     """The tables of a plan, made once for all its replications."""
     types = plan.case_types
@@ -271,7 +271,7 @@ class Laws(NamedTuple):
     tables: LawTables
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)
 def laws_of(plan: Plan) -> Laws:
     """The laws of a plan, with tables that are made once for all its replications."""
     law_of = np.full((len(plan.activities), 2), NONE)

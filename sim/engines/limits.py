@@ -8,7 +8,7 @@ import numpy as np
 
 from sim.errors import RunawayError
 from sim.plan import NONE, Plan
-from sim.timeline import IntArray, format_instant
+from sim.timeline import NEVER, IntArray, format_instant
 from sim.workload import Workload
 
 MOST_EVENTS: Final = 200_000_000
@@ -21,7 +21,20 @@ MOST_OF_A_CASE: Final = 2
 
 
 def check_times(plan: Plan, workload: Workload) -> None:
-    """Raise RunawayError if a step takes longer than instants can be counted."""
+    """Raise RunawayError if a step takes longer than instants can be counted.
+
+    Raises ValueError for a workload that was not drawn: people who wait for a negative time, or
+    cases that are not in the order of their arrivals.
+    """
+    patience = workload.step_patience
+    # One that repeats a number says that nobody has any.
+    if (
+        patience.strides != (0,)
+        and not 0 <= patience.min(initial=0) <= patience.max(initial=0) <= NEVER
+    ):
+        raise ValueError(f"patience must be from 0 to {NEVER}")
+    if (workload.arrived_at[1:] < workload.arrived_at[:-1]).any():
+        raise ValueError("cases must be in the order of their arrivals")
     times = workload.step_time
     if len(times) and not 0 <= times.min() <= times.max() <= LONGEST:
         step = int(np.argmax((times < 0) | (times > LONGEST)))

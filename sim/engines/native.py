@@ -16,6 +16,7 @@ import importlib.util
 import os
 import platform
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -80,7 +81,9 @@ class Kernel:
         fixed = [a if isinstance(a, Fixed) else Fixed(a) for a in arguments]
         signature = " ".join(argument.signature for argument in fixed)
         if signature not in self._entries:
-            self._entries[signature] = self._entry(signature, [a.tables for a in fixed])
+            with _lock:
+                if signature not in self._entries:
+                    self._entries[signature] = self._entry(signature, [a.tables for a in fixed])
         table = np.array([word for argument in fixed for word in argument.words], np.int64)
         result, problem = ctypes.c_int64(), ctypes.c_void_p()
         status = self._entries[signature](
@@ -93,15 +96,16 @@ class Kernel:
     @property
     def is_ready(self) -> bool:
         """Whether it has been compiled before: if not, the first call takes many seconds."""
+        kept = (path for folder in _folders() for path in folder.glob(f"{self._name}-*"))
         return bool(self._entries) or any(
-            next(folder.glob(f"{self.function}-{self._digest}-*"), None) for folder in _folders()
+            path.match(f"{self._name}-{_processor()}-*") and _is_whole(path) for path in kept
         )
 
     @functools.cached_property
-    def _digest(self) -> str:
-        """Of all that the machine code depends on, but for the processor and the arguments."""
+    def _name(self) -> str:
+        """Of its files, but for the processor and the arguments."""
         sources = [_source(name) for name in (__name__, self.module, *self.uses)]
-        return hashlib.sha256(_versions() + b"".join(sources)).hexdigest()[:16]
+        return f"{self.function}-{_short_digest(_versions() + b''.join(sources))}"
 
     def _entry(self, signature: str, arguments: Sequence[Tables]) -> Entry:
         keep_freed_memory()
@@ -109,9 +113,7 @@ class Kernel:
             import llvmlite.binding as llvm
         except ImportError as error:
             raise NoMachineCodeError("numba is not installed") from error
-        processor = llvm.get_host_cpu_name() + llvm.get_host_cpu_features().flatten()
-        last = hashlib.sha256((signature + processor).encode()).hexdigest()[:16]
-        name = f"{self.function}-{self._digest}-{last}"
+        name = f"{self._name}-{_processor()}-{_short_digest(signature.encode())}"
         for folder in _folders():
             with suppress(OSError, ValueError):
                 return _load(llvm, _read(folder / name))
@@ -134,6 +136,21 @@ class Kernel:
         except Exception as error:
             reason = str(error).strip().partition("\n")[0]
             raise NoMachineCodeError(f"numba cannot compile it ({reason})") from error
+
+
+def _short_digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+@functools.cache
+def _processor() -> str:
+    """A digest of this processor's name and features; empty without llvmlite."""
+    with suppress(ImportError):
+        import llvmlite.binding as llvm
+
+        about: str = llvm.get_host_cpu_name() + llvm.get_host_cpu_features().flatten()
+        return _short_digest(about.encode())
+    return ""
 
 
 @functools.cache
@@ -160,17 +177,20 @@ def _source(module: str) -> bytes:
 def _folders() -> Iterator[Path]:
     """Where machine code is kept: with the user, else among temporary files; only our own."""
     places = [Path(tempfile.gettempdir())]
-    with suppress(ImportError):
+    with suppress(ImportError, RuntimeError, KeyError):  # not installed; a user without a home
         import platformdirs
 
-        places.insert(0, Path(platformdirs.user_cache_dir()))
+        if (place := Path(platformdirs.user_cache_dir())).is_absolute():
+            places.insert(0, place)
     owner = os.getuid() if hasattr(os, "getuid") else 0
     for place in places:
         folder = place / (f"service-hall-{owner}" if place == places[-1] else "service-hall")
         with suppress(OSError):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             about = folder.stat()
-            # Nobody else may put code there.
+            # Nobody else may put code there, or let it lead somewhere else.
+            if folder.is_symlink():
+                continue
             if os.name != "posix" or (about.st_uid == owner and not about.st_mode & 0o022):
                 yield folder
 
@@ -187,31 +207,53 @@ def _read(path: Path) -> bytes:
 def _write(path: Path, code: bytes) -> None:
     """All of it or nothing, after its checksum."""
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(hashlib.sha256(code).digest() + code)
-    os.replace(file.name, path)
+        try:
+            file.write(hashlib.sha256(code).digest() + code)
+            file.flush()
+            os.replace(file.name, path)
+        except OSError:
+            os.unlink(file.name)
+            raise
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        return bool(_read(path))
+    except (OSError, ValueError):
+        return False
 
 
 # --- machine code --------------------------------------------------------------------------------
 
 
 def _load(llvm: Any, code: bytes) -> Entry:
-    """The function of some machine code."""
+    """The function of some machine code, which stays for the life of the process."""
     name, _, machine_code = code.partition(b"\n")
-    engine = _engine(llvm)
-    engine.add_object_file(llvm.ObjectFileRef.from_data(machine_code))
-    engine.finalize_object()
-    address = engine.get_function_address(name.decode())
-    if not address:
-        raise ValueError("the function is not there")
-    return _ENTRY(address)
-
-
-@functools.cache
-def _engine(llvm: Any) -> Any:
-    """What loads machine code; it and the code stay for the life of the process."""
     with suppress(RuntimeError):  # numba, or a newer llvmlite, has done so
         llvm.initialize()
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
-    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    # One for each: functions that were compiled in different processes may have the same name.
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(machine_code))
+    engine.finalize_object()
+    address = engine.get_function_address(name.decode())
+    if not address:
+        raise ValueError("the function is not there")
+    _loaded.append(engine)
+    return _ENTRY(address)
+
+
+_loaded: Final[list[Any]] = []
+_lock = threading.RLock()
+
+
+def _renew_lock() -> None:
+    """In a copy of this process, nobody is there to release it."""
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
