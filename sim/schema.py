@@ -50,17 +50,21 @@ _LIKE: Final[dict[str, Any]] = {
 def with_file_keys(model: type[BaseModel], *, on_top: bool = True) -> dict[str, Any]:
     """The schema of a model with the keys that only files have, those on top if so wanted."""
     schema = model.model_json_schema(by_alias=True)
-    described = {about.__name__: about for about in _models(Model)}
-    for name, piece in [(model.__name__, schema), *schema["$defs"].items()]:
-        if name in described:
-            for base in reversed(described[name].__mro__):
-                if issubclass(base, Model):
-                    _describe(base, piece["properties"])
     if "CaseType" in schema["$defs"]:
         properties = schema["$defs"]["CaseType"]["properties"]
         schema["$defs"]["CaseType"]["properties"] = {**properties, LIKE: _LIKE}
         if on_top:
             schema["properties"] = {**ABOVE, **schema["properties"]}
+    return schema
+
+
+def _described(schema: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """A model's schema, with what stands below each field in the sources."""
+    models = {about.__name__: about for about in _models(Model)}
+    for name, piece in [(model.__name__, schema), *schema["$defs"].items()]:
+        for base in reversed(models[name].__mro__ if name in models else ()):
+            if issubclass(base, Model):
+                _describe(base, piece["properties"])
     return schema
 
 
@@ -90,8 +94,8 @@ def _describe(model: type[BaseModel], properties: dict[str, Any]) -> None:
 
 def file_schema(scenario: type[BaseModel], reform: type[BaseModel]) -> dict[str, Any]:
     """The schema of a file that is either a scenario or a reform."""
-    scenario_schema = with_file_keys(scenario)
-    reform_schema = with_file_keys(reform)
+    scenario_schema = _described(with_file_keys(scenario), scenario)
+    reform_schema = _described(with_file_keys(reform), reform)
     definitions = {**reform_schema.pop("$defs", {}), **scenario_schema.pop("$defs")}
     reform_schema["properties"]["changes"] |= {"$ref": "#/$defs/Changes"}
     for key in ("type", "additionalProperties"):
