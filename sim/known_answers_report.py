@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from sim.known_answers import CHANCE, PRECISION, Finding
 from sim.metric_definitions import SHARE
 from sim.numbers import replications_text
+from sim.report import plain_table
 
 
 def known_answers_report(findings: Sequence[Finding], seed: int) -> RenderableType:
     """A table, a row for each answer, and how its verdicts are formed."""
     runs = f"{replications_text(findings[0].estimate.num_replications)} of each, seed {seed}"
     confidence = findings[0].simultaneous.confidence
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in ("hall", "what", "^theory", "^estimate", "95 % interval", "unit", "verdict"):
-        side = "right" if column.startswith("^") else "left"
-        table.add_column(column.lstrip("^"), justify=side)  # type: ignore[arg-type]
+    columns = ("hall", "what", "^theory", "^estimate", "95 % interval", "unit", "verdict")
+    table = plain_table(*columns)
     last = ""
     for finding in findings:
         answer, found = finding.answer, finding.estimate

@@ -74,7 +74,7 @@ def compare_report(experiment: Experiment) -> RenderableType:
 
 def metrics_report() -> RenderableType:
     """Every metric: name, unit, what it is of, definition."""
-    table = _table("metric", "unit", "of", "definition")
+    table = plain_table("metric", "unit", "of", "definition")
     for metric in METRICS.values():
         of = ", ".join(subject.replace("_", " ") for subject in metric.subjects)
         table.add_row(metric.name, metric.unit, of, metric.definition)
@@ -156,7 +156,7 @@ def _headline_table(experiment: Experiment, name: str) -> Table:
     scenario = experiment.scenarios[name].scenario
     rows = _Rows.of(experiment.estimates, name)
     labels = Labels.of({name: experiment.scenarios[name]})
-    table = _table("of", "metric", "^mean", "!95 % interval", "unit", "unfinished")
+    table = plain_table("of", "metric", "^mean", "!95 % interval", "unit", "unfinished")
     sent_away = _sent_away(experiment)
     last = ""
     # What is of the hall stands together, below its parts.
@@ -200,7 +200,7 @@ def _counts_table(
     rows = {name: _Rows.of(experiment.estimates, name).by_key for name in names}
     heading = f"cases (mean of {replications_text(experiment.replications)})"
     scenario = ["scenario"] * (len(names) > 1)
-    table = _table(heading, *scenario, "^arrivals", "^finished", "^in progress", "^lost")
+    table = plain_table(heading, *scenario, "^arrivals", "^finished", "^in progress", "^lost")
     for subject in case_types:
         text = one_line(labels.subject(COUNTS[0], subject))
         for name in names:
@@ -220,7 +220,7 @@ def _published_report(experiment: Experiment, names: Sequence[str]) -> list[Rend
         return []
     labels = Labels.of(experiment.scenarios)
     columns = ("^published", "^simulated", "^distance", "unit", "95 % interval", "verdict")
-    table = _table("figure", "scenario", *columns)
+    table = plain_table("figure", "scenario", *columns)
     rows = {name: _Rows.of(experiment.estimates, name) for name in names}
     entries: dict[tuple[str, str], list[Any]] = {}
     for entry in published.itertuples(index=False):
@@ -272,7 +272,7 @@ def _differences_report(experiment: Experiment, name: str) -> RenderableType:
     pair = (reference, name)
     unfinished = [_Rows.of(experiment.estimates, n) for n in pair]
     scenarios = [experiment.scenarios[n].scenario for n in pair]
-    table = _table(
+    table = plain_table(
         "of", "metric", "^before", "^after", "^difference", "95 % interval", "unit", "unfinished"
     )
     last = ""
@@ -343,7 +343,7 @@ class _Rows:
         return "-" if math.isnan(row.mean) else f"{100 * row.mean:.1f} %"
 
 
-def _table(*columns: str) -> Table:
+def plain_table(*columns: str) -> Table:
     """A table without lines but one below its head.
 
     Columns of `^` names are set to the right; those and columns of `!` names never wrap.

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
 from sim.draws import draw_workload
@@ -77,13 +77,9 @@ def choose_engine(runs: Runs, wanted: EngineChoice, say: Callable[[str], None]) 
     """
     if wanted == "simpy" or (wanted == "auto" and not _is_worth_compiling(runs)):
         return runs
-    from dataclasses import replace
-
-    from sim.engines import compiled_draw, compiled_engine
     from sim.engines.native import NoMachineCodeError
 
-    is_ready = compiled_engine.is_ready() and compiled_draw.is_ready()
-    if not is_ready and importlib.util.find_spec("numba") is not None:
+    if not _is_compiled() and importlib.util.find_spec("numba") is not None:
         say("compiling the engine, once on this machine: some 20 s")
     try:
         # Here, not in every worker.
@@ -100,10 +96,14 @@ def _is_worth_compiling(runs: Runs) -> bool:
     saved = steps * (runs.replications - 1) * STEP_IN_SIMPY
     if saved < WORTH_LOADING:
         return False
+    return _is_compiled() or saved > WORTH_COMPILING
+
+
+def _is_compiled() -> bool:
+    """Whether nobody has to wait for the compiled engine."""
     from sim.engines import compiled_draw, compiled_engine
 
-    is_ready = compiled_engine.is_ready() and compiled_draw.is_ready()
-    return is_ready or saved > WORTH_COMPILING
+    return compiled_engine.is_ready() and compiled_draw.is_ready()
 
 
 Task: TypeAlias = tuple[str, Any]

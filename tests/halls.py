@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
 
 from sim.draws import draw_workload
@@ -94,12 +95,32 @@ def one_pool(
     return hall({"case": case}, {"windows": pool(servers, **(rules or {}))}, **more)
 
 
+def visit(pools: Any = "windows", service: Any = "10 min", **more: Any) -> Data:
+    """What somebody comes in for."""
+    return {"trip": "visit", "pool": pools, "service": service, **more}
+
+
 def _full_instant(text: str) -> str:
     if len(text) > len("+10 09:00:00"):
         return text
     later, _, time = text.rpartition(" ")
     day = FIRST_DAY + dt.timedelta(days=int(later or 0))
     return f"{day} {time}" + (":00" if time.count(":") == 1 else "")
+
+
+TWO_STEPS = hall(
+    {
+        "case": case_type(
+            {
+                "file": visit(milestone="filed", documents=3),
+                "check": {"after": "file", "pool": "desk", "service": "20 min"},
+            },
+            ["09:00", "09:05"],
+        )
+    },
+    {"windows": pool(), "desk": pool()},
+)
+"""Two cases: a visit of 10 minutes at one window, then papers of 20 minutes at one desk."""
 
 
 # --- runs ----------------------------------------------------------------------------------------
@@ -162,6 +183,10 @@ class Run:
         """What became of each case."""
         return case_table(self.plan, self.workload, self.outcome)
 
+    def texts(self, instants: np.ndarray) -> list[str]:
+        """Instants as people read them."""
+        return [self.text(at) for at in instants.tolist()]
+
     @staticmethod
     def text(at: int) -> str:
         """An instant as people read it."""
@@ -198,10 +223,6 @@ EVERY_TEN_MINUTES = tuple(f"{h:02}:{m:02}" for h in range(8, 18) for m in range(
 BUSY: Data = {"per_hour": 9}
 
 
-def _visit(pools: Any, service: Any = "10 min", **more: Any) -> Data:
-    return {"trip": "visit", "pool": pools, "service": service, **more}
-
-
 def _papers(pools: Any, service: Any = "10 min", **more: Any) -> Data:
     return {"pool": pools, "service": service, **more}
 
@@ -210,7 +231,7 @@ def _lunch_hall(**rules: Any) -> Data:
     """People and papers at the same windows, which close for lunch."""
     return hall(
         {
-            "people": case_type({"serve": _visit("windows", "25 min")}, BUSY),
+            "people": case_type({"serve": visit("windows", "25 min")}, BUSY),
             "papers": case_type({"check": _papers("windows", "20 min")}, EVERY_TEN_MINUTES[::3]),
         },
         {"windows": pool(3, **rules)},
@@ -230,7 +251,7 @@ CATALOGUE: dict[str, Data] = {
     "cases with nothing to do": hall(
         {
             "case": case_type(
-                {"serve": _visit("windows", when={"kind": "real"})},
+                {"serve": visit("windows", when={"kind": "real"})},
                 EVERY_TEN_MINUTES,
                 attributes={"kind": {"real": "20 %", "empty": "80 %"}},
             )
@@ -241,7 +262,7 @@ CATALOGUE: dict[str, Data] = {
         {"case": case_type({"wait": {"delay": "3 h"}, "sign": {"after": "wait", "delay": "0 s"}})}
     ),
     "a shift of no servers": hall(
-        {"case": case_type({"serve": _visit("windows", "30 min")}, BUSY)},
+        {"case": case_type({"serve": visit("windows", "30 min")}, BUSY)},
         {"windows": shifts({"early": (0, None), "late": (3, "late")})},
         open=LUNCH,
         hours={"late": ["10:00-15:00"]},
@@ -258,7 +279,7 @@ CATALOGUE: dict[str, Data] = {
         days=3,
     ),
     "a horizon without a working day": hall(
-        {"case": case_type({"serve": _visit("windows")}, ["2020-01-04 10:00:00"])},
+        {"case": case_type({"serve": visit("windows")}, ["2020-01-04 10:00:00"])},
         {"windows": pool()},
         calendar="weekdays",
         horizon={"from": "2020-01-04", "to": "2020-01-05"},
@@ -273,7 +294,7 @@ CATALOGUE: dict[str, Data] = {
         days=3,
     ),
     "a shift that is never open": hall(
-        {"case": case_type({"serve": _visit("windows", "30 min")}, BUSY)},
+        {"case": case_type({"serve": visit("windows", "30 min")}, BUSY)},
         {"windows": shifts({"sunday": (5, "sunday"), "day": (1, None)}, at_closing="turn_away")},
         open=LUNCH,
         hours={"sunday": [{"sessions": ["09:00-12:00"], "weekdays": ["sun"]}]},
@@ -290,7 +311,7 @@ CATALOGUE: dict[str, Data] = {
         {"per_hour": 90}, "1 h", 130, rules={"hours": "day"}, hours={"day": ["01:00-20:00"]}
     ),
     "more servers than a table has slots": hall(
-        {"case": case_type({"serve": _visit("windows", "90 min")}, {"per_hour": 250})},
+        {"case": case_type({"serve": visit("windows", "90 min")}, {"per_hour": 250})},
         {"windows": shifts({"early": (300, "early"), "late": (100, "late")})},
         hours={"early": ["00:00-12:00"], "late": ["11:00-24:00"]},
     ),
@@ -300,7 +321,7 @@ CATALOGUE: dict[str, Data] = {
     "lunch, work pauses": _lunch_hall(at_closing="turn_away", at_shift_end="pause"),
     "lunch, work pauses and people wait": _lunch_hall(at_closing="wait", at_shift_end="pause"),
     "hours that overlap": hall(
-        {"case": case_type({"serve": _visit("windows", "40 min")}, BUSY)},
+        {"case": case_type({"serve": visit("windows", "40 min")}, BUSY)},
         {"windows": shifts({"early": (2, "early"), "late": (3, "late")})},
         hours={"early": ["08:00-12:00"], "late": ["11:30-12:00", "12:00-16:00"]},
         open=("08:00-16:00",),
@@ -318,8 +339,8 @@ CATALOGUE: dict[str, Data] = {
     ),
     "one room, two queues": hall(
         {
-            "a": case_type({"serve": _visit(["windows"], "30 min")}, BUSY),
-            "b": case_type({"serve": _visit(["windows", "spare"], "30 min")}, BUSY, priority=-1),
+            "a": case_type({"serve": visit(["windows"], "30 min")}, BUSY),
+            "b": case_type({"serve": visit(["windows", "spare"], "30 min")}, BUSY, priority=-1),
         },
         {
             "windows": pool(2, room=3, at_closing="turn_away"),
@@ -344,8 +365,8 @@ CATALOGUE: dict[str, Data] = {
         {
             "case": case_type(
                 {
-                    "ask": _visit("windows", "10 min"),
-                    "a": _visit("windows", "20 min", after="ask", patience="20 min", **_LOST),
+                    "ask": visit("windows", "10 min"),
+                    "a": visit("windows", "20 min", after="ask", patience="20 min", **_LOST),
                     "b": {"after": "ask", "delay": "20 min"},
                     "c": _papers("windows", "20 min", after="b"),
                     "d": _papers("office", "30 min", after="ask"),
@@ -360,8 +381,8 @@ CATALOGUE: dict[str, Data] = {
     ),
     "two pools in both orders": hall(
         {
-            "a": case_type({"serve": _visit(["north", "south"], _EXPONENTIAL)}, BUSY),
-            "b": case_type({"serve": _visit(["south", "north"], _EXPONENTIAL)}, BUSY),
+            "a": case_type({"serve": visit(["north", "south"], _EXPONENTIAL)}, BUSY),
+            "b": case_type({"serve": visit(["south", "north"], _EXPONENTIAL)}, BUSY),
             "c": case_type({"serve": _papers(["south"], _EXPONENTIAL)}, BUSY, priority=1),
             "d": case_type({"serve": _papers(["north"], _EXPONENTIAL)}, BUSY, priority=-1),
         },
@@ -377,7 +398,7 @@ CATALOGUE: dict[str, Data] = {
         {
             "case": case_type(
                 {
-                    "serve": _visit("windows", "20 min"),
+                    "serve": visit("windows", "20 min"),
                     "check": _papers("windows", "20 min", after="serve", priority=5),
                 },
                 {"per_hour": 6},
@@ -392,7 +413,7 @@ CATALOGUE: dict[str, Data] = {
     "priorities that are all alike": hall(
         {
             "case": case_type(
-                {"serve": _visit("windows", "30 min")},
+                {"serve": visit("windows", "30 min")},
                 BUSY,
                 attributes={"urgent": {"yes": "50 %", "no": "50 %"}},
                 priority={"urgent": {"yes": 3, "no": 3}},
@@ -411,7 +432,7 @@ CATALOGUE: dict[str, Data] = {
         {
             "case": case_type(
                 {
-                    "a": _visit("windows", "0 s"),
+                    "a": visit("windows", "0 s"),
                     "b": _papers("windows", "0 s", after="a"),
                     "c": _papers("windows", "10 min", after="a"),
                     "d": {"after": ["b", "c"], "delay": "0 s"},
@@ -433,7 +454,7 @@ CATALOGUE: dict[str, Data] = {
         {
             "case": case_type(
                 {
-                    "file": _visit("windows"),
+                    "file": visit("windows"),
                     "tray": _papers(
                         "windows", after="file", gate={"at": "17:30", "resumes": "next opening"}
                     ),
@@ -445,7 +466,7 @@ CATALOGUE: dict[str, Data] = {
                         "after": "sign",
                         "gate": {"dates": ["2020-01-09", "2020-02-20"], "at": "10:00"},
                     },
-                    "fetch": _visit("windows", after=["tray", "board"], gate={"open": "afternoon"}),
+                    "fetch": visit("windows", after=["tray", "board"], gate={"open": "afternoon"}),
                 },
                 {"per_hour": 2},
             )
@@ -478,7 +499,7 @@ CATALOGUE: dict[str, Data] = {
         {
             "case": case_type(
                 {
-                    "file": _visit("windows", when={"channel": "counter"}),
+                    "file": visit("windows", when={"channel": "counter"}),
                     "upload": {"delay": "1 h", "when": {"channel": "online"}},
                     "check": _papers(
                         "office",
@@ -487,7 +508,7 @@ CATALOGUE: dict[str, Data] = {
                     ),
                     "note": {"after": "check", "delay": "10 min", "when": {"pass": "first"}},
                     "remind": {"after": "check", "delay": "20 min", "when": {"pass": "later"}},
-                    "visit": _visit("office", after=["note", "remind"]),
+                    "visit": visit("office", after=["note", "remind"]),
                     "decide": _papers(
                         "office",
                         after="visit",
@@ -508,11 +529,11 @@ CATALOGUE: dict[str, Data] = {
         {
             "case": case_type(
                 {
-                    "ask": _visit("windows", "5 min"),
-                    "file": _visit("windows", "15 min", after="ask"),
+                    "ask": visit("windows", "5 min"),
+                    "file": visit("windows", "15 min", after="ask"),
                     "examine": {"after": "file", "delay": "1 h"},
                     "fetch": {"after": "examine", "trip": "fetch"},
-                    "pay": _visit("windows", after="fetch") | {"trip": "fetch"},
+                    "pay": visit("windows", after="fetch") | {"trip": "fetch"},
                 },
                 BUSY,
             )
@@ -531,9 +552,9 @@ CATALOGUE: dict[str, Data] = {
         {
             "case": case_type(
                 {
-                    "a": _visit("windows", "10 min", patience="10 min"),
+                    "a": visit("windows", "10 min", patience="10 min"),
                     "b": _papers("windows", "10 min", after="a"),
-                    "c": _visit("windows", "20 min", after="a", patience="20 min", **_LOST),
+                    "c": visit("windows", "20 min", after="a", patience="20 min", **_LOST),
                     "d": _papers(["office", "windows"], "10 min", after=["b", "c"]),
                 },
                 [t for t in EVERY_TEN_MINUTES for _ in range(2)],
@@ -547,7 +568,7 @@ CATALOGUE: dict[str, Data] = {
         {
             "case": case_type(
                 {
-                    "file": _visit("windows", _EXPONENTIAL),
+                    "file": visit("windows", _EXPONENTIAL),
                     "sign": _papers("windows", after="file", gate={"at": "16:30"}),
                     "post": {"after": "sign", "delay": "3 working days"},
                 },

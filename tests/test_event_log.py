@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from halls import Data, Run, case_type, hall, pool, run
+from halls import TWO_STEPS, Run, case_type, hall, pool, run, visit
 
 from sim.event_log import (
     EventLog,
@@ -17,31 +17,9 @@ from sim.event_log import (
 COLUMNS = ("at", "kind", "case", "place", "activity", "pool", "server")
 
 
-def visit(pools: object = "windows", service: object = "10 min", **more: object) -> Data:
-    return {"trip": "visit", "pool": pools, "service": service, **more}
-
-
-def texts(result: Run, instants: np.ndarray) -> list[str]:
-    return [result.text(at) for at in instants.tolist()]
-
-
 @pytest.fixture(scope="module")
 def two_steps() -> Run:
-    """Two cases: a visit of 10 minutes at one window, then papers of 20 minutes at one desk."""
-    return run(
-        hall(
-            {
-                "case": case_type(
-                    {
-                        "file": visit(milestone="filed", documents=3),
-                        "check": {"after": "file", "pool": "desk", "service": "20 min"},
-                    },
-                    ["09:00", "09:05"],
-                )
-            },
-            {"windows": pool(), "desk": pool()},
-        )
-    )
+    return run(TWO_STEPS)
 
 
 def test_kinds_are_in_the_order_in_which_they_happen_at_one_instant():
@@ -64,7 +42,7 @@ def test_a_log_has_one_row_an_event(two_steps: Run):
     log = two_steps.log
     table = list(
         zip(
-            texts(two_steps, log.at),
+            two_steps.texts(log.at),
             [Kind(kind).name for kind in log.kind],
             *(getattr(log, name).tolist() for name in COLUMNS[2:]),
             strict=True,

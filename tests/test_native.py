@@ -37,12 +37,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     return tmp_path / "cache" / "service-hall"
 
 
-def in_another_process(**environment: str) -> tuple[str, bool]:
-    """The sum that a new process finds, and whether it needed numba for it."""
-    program = (
-        "import sys; from test_native import tiny_kernel, total; "
-        "print(total(tiny_kernel(), [1, 2, 3]), 'numba' in sys.modules)"
-    )
+def output_of(program: str, **environment: str) -> list[str]:
+    """The words that a new process prints."""
     found = subprocess.run(
         [sys.executable, "-c", program],
         cwd=TESTS,
@@ -51,8 +47,7 @@ def in_another_process(**environment: str) -> tuple[str, bool]:
         text=True,
         check=True,
     )
-    result, needed = found.stdout.split()
-    return result, needed == "True"
+    return found.stdout.split()
 
 
 def test_a_kernel_computes(home: Path) -> None:
@@ -83,10 +78,7 @@ def test_the_next_session_loads_it_without_numba(home: Path) -> None:
         "Kernel('tiny_kernel', 'total')(Numbers(np.arange(4), 4, 10), Sum(result))\n"
         "print(result[0], 'numba' in sys.modules)"
     )
-    found = subprocess.run(
-        [sys.executable, "-c", program], cwd=TESTS, capture_output=True, text=True, check=True
-    )
-    assert found.stdout.split() == ["60", "False"]
+    assert output_of(program) == ["60", "False"]
     assert {path: path.read_bytes() for path in home.iterdir()} == before
 
 
@@ -134,10 +126,7 @@ def test_threads_may_load_it_at_once(home: Path) -> None:
         "[t.start() for t in threads]; [t.join() for t in threads]; print(sum(found))"
     )
     for _ in range(3):
-        found = subprocess.run(
-            [sys.executable, "-c", program], cwd=TESTS, capture_output=True, text=True, check=True
-        )
-        assert found.stdout.split() == ["16"]
+        assert output_of(program) == ["16"]
 
 
 def test_a_user_without_a_home_folder_uses_the_temporary_one(
@@ -170,9 +159,10 @@ def test_a_missing_home_and_a_read_only_one_are_no_obstacle(tmp_path: Path) -> N
     file.write_text("")
     temporary = tmp_path / "temporary"
     temporary.mkdir()
+    program = "from test_native import *; print(total(tiny_kernel(), [1, 2, 3]))"
     for cache in (str(file / "below"), "/proc/none"):
         environment = {"XDG_CACHE_HOME": cache, "HOME": "/nonexistent", "TMPDIR": str(temporary)}
-        assert in_another_process(**environment)[0] == "12"
+        assert output_of(program, **environment) == ["12"]
     [folder] = temporary.iterdir()
     assert [path.name.partition("-")[0] for path in folder.iterdir()] == ["total"]
     assert folder.stat().st_mode & 0o077 == 0
@@ -184,15 +174,7 @@ def test_without_any_place_it_is_compiled_each_time(tmp_path: Path) -> None:
     environment = {"XDG_CACHE_HOME": str(file), "HOME": "/nonexistent"}
     program = "import tempfile; tempfile.tempdir = '/proc'; from test_native import *; "
     program += "print(total(tiny_kernel(), [1, 2, 3]))"
-    found = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=TESTS,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert found.stdout.strip() == "12"
+    assert output_of(program, **environment) == ["12"]
 
 
 def test_code_that_others_could_have_put_there_is_not_loaded(home: Path) -> None:

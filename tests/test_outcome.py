@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from halls import CATALOGUE, LUNCH, Data, Run, case_type, hall, one_pool, pool, run
+from halls import (
+    CATALOGUE,
+    LUNCH,
+    TWO_STEPS,
+    Run,
+    case_type,
+    hall,
+    one_pool,
+    pool,
+    run,
+    visit,
+)
 
 from sim.event_log import Kind
 from sim.outcome import Places, waits_without_service
@@ -12,31 +23,9 @@ from sim.plan import NONE
 from sim.timeline import HOUR, MINUTE, NEVER
 
 
-def visit(pools: object = "windows", service: object = "10 min", **more: object) -> Data:
-    return {"trip": "visit", "pool": pools, "service": service, **more}
-
-
-def texts(result: Run, instants: np.ndarray) -> list[str]:
-    return [result.text(at) for at in instants.tolist()]
-
-
 @pytest.fixture(scope="module")
 def two_steps() -> Run:
-    """Two cases: a visit of 10 minutes at one window, then papers of 20 minutes at one desk."""
-    return run(
-        hall(
-            {
-                "case": case_type(
-                    {
-                        "file": visit(milestone="filed", documents=3),
-                        "check": {"after": "file", "pool": "desk", "service": "20 min"},
-                    },
-                    ["09:00", "09:05"],
-                )
-            },
-            {"windows": pool(), "desk": pool()},
-        )
-    )
+    return run(TWO_STEPS)
 
 
 # --- steps ---------------------------------------------------------------------------------------
@@ -45,13 +34,13 @@ def two_steps() -> Run:
 def test_the_outcome_says_when_each_step_came_about(two_steps: Run):
     """Case by case, in the order of the itinerary; NEVER for what did not happen."""
     outcome = two_steps.outcome
-    assert texts(two_steps, outcome.enqueued_at) == ["09:00", "09:10", "09:05", "09:20"]
-    assert texts(two_steps, outcome.started_at) == ["09:00", "09:10", "09:10", "09:30"]
-    assert texts(two_steps, outcome.completed_at) == ["09:10", "09:30", "09:20", "09:50"]
+    assert two_steps.texts(outcome.enqueued_at) == ["09:00", "09:10", "09:05", "09:20"]
+    assert two_steps.texts(outcome.started_at) == ["09:00", "09:10", "09:10", "09:30"]
+    assert two_steps.texts(outcome.completed_at) == ["09:10", "09:30", "09:20", "09:50"]
     assert outcome.server.tolist() == [0, 1, 0, 1]
     assert len(outcome.unserved_step) == 0
-    assert texts(two_steps, outcome.departed_at) == ["09:30", "09:50"]
-    assert texts(two_steps, outcome.lost_at) == ["never", "never"]
+    assert two_steps.texts(outcome.departed_at) == ["09:30", "09:50"]
+    assert two_steps.texts(outcome.lost_at) == ["never", "never"]
     assert outcome.visits.tolist() == [1, 1]
     assert two_steps.times("COME_IN", "file") == ["09:00", "09:05"]
 
@@ -59,9 +48,9 @@ def test_the_outcome_says_when_each_step_came_about(two_steps: Run):
 def test_a_delay_is_started_and_completed_and_needs_no_server():
     """The second ends after the horizon."""
     result = run(hall({"case": case_type({"wait": {"delay": "3 h"}}, ["09:00", "23:00"])}))
-    assert texts(result, result.outcome.enqueued_at) == ["never", "never"]
-    assert texts(result, result.outcome.started_at) == ["09:00", "23:00"]
-    assert texts(result, result.outcome.completed_at) == ["12:00", "never"]
+    assert result.texts(result.outcome.enqueued_at) == ["never", "never"]
+    assert result.texts(result.outcome.started_at) == ["09:00", "23:00"]
+    assert result.texts(result.outcome.completed_at) == ["12:00", "never"]
     assert result.outcome.server.tolist() == [NONE, NONE]
 
 
@@ -72,8 +61,8 @@ def test_a_step_has_its_last_attempt_and_those_before_are_unserved():
     )
     outcome = result.outcome
     assert outcome.unserved_step.tolist() == [1]
-    assert texts(result, outcome.unserved_from) == ["11:56"]
-    assert texts(result, outcome.unserved_until) == ["12:00"]
+    assert result.texts(outcome.unserved_from) == ["11:56"]
+    assert result.texts(outcome.unserved_until) == ["12:00"]
     assert outcome.unserved_kind.tolist() == [Kind.TURN_AWAY]
     assert outcome.enqueued_at[1] >= 13 * HOUR
     assert outcome.started_at[1] == outcome.enqueued_at[1]
@@ -90,9 +79,9 @@ def test_who_left_and_did_not_come_back_is_unserved():
     )
     outcome = result.outcome
     assert outcome.unserved_step.tolist() == [1]
-    assert texts(result, outcome.unserved_until) == ["09:06"]
+    assert result.texts(outcome.unserved_until) == ["09:06"]
     assert outcome.unserved_kind.tolist() == [Kind.RENEGE]
-    assert texts(result, outcome.started_at) == ["09:00", "never"]
+    assert result.texts(outcome.started_at) == ["09:00", "never"]
     assert outcome.server.tolist() == [0, NONE]
 
 
@@ -136,8 +125,8 @@ def test_waits_without_service_end_with_the_attempt_the_case_or_the_horizon():
     waits = waits_without_service(result.plan, result.outcome, Places(result.plan, result.workload))
     rows = zip(
         [result.plan.pools[pool].name for pool in waits.pool.tolist()],
-        texts(result, waits.begin),
-        texts(result, waits.end),
+        result.texts(waits.begin),
+        result.texts(waits.end),
         waits.kind.tolist(),
         strict=True,
     )
@@ -171,10 +160,10 @@ def test_places_know_the_steps_of_every_hall(name: str):
 def test_the_case_table_says_what_became_of_each_case(two_steps: Run):
     """Departure, milestones, visits, documents, first pass."""
     cases = two_steps.cases
-    assert texts(two_steps, cases.arrived_at) == ["09:00", "09:05"]
-    assert texts(two_steps, cases.departed_at) == ["09:30", "09:50"]
-    assert texts(two_steps, cases.lost_at) == ["never", "never"]
-    assert texts(two_steps, cases.milestones[:, 0]) == ["09:10", "09:20"]
+    assert two_steps.texts(cases.arrived_at) == ["09:00", "09:05"]
+    assert two_steps.texts(cases.departed_at) == ["09:30", "09:50"]
+    assert two_steps.texts(cases.lost_at) == ["never", "never"]
+    assert two_steps.texts(cases.milestones[:, 0]) == ["09:10", "09:20"]
     assert cases.visits.tolist() == [1, 1]
     assert cases.documents.tolist() == [3, 3]
     assert cases.is_first_pass.tolist() == [True, True]
@@ -192,7 +181,7 @@ def test_a_lost_case_is_lost_and_not_finished():
         )
     )
     assert result.cases.is_finished.tolist() == [False, False]
-    assert texts(result, result.cases.lost_at) == ["never", "23:06"]
+    assert result.texts(result.cases.lost_at) == ["never", "23:06"]
     assert result.cases.visits.tolist() == [1, 1]
 
 

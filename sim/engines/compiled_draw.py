@@ -46,7 +46,13 @@ from sim.plan import NONE, Plan, PlannedCaseType
 from sim.timeline import NEVER, IntArray
 from sim.workload import Workload
 
-_USES = ("sim.engines.compiling", "sim.engines.draw_tables", "sim.plan", "sim.timeline")
+_USES = (
+    "sim.engines.columns",
+    "sim.engines.compiling",
+    "sim.engines.draw_tables",
+    "sim.plan",
+    "sim.timeline",
+)
 _KERNELS = _draw_gaps, _draw_cases, _lay_out, _draw_steps = tuple(
     Kernel("sim.engines.draw_loops", function, _USES)
     for function in ("draw_gaps", "draw_cases", "lay_out", "draw_steps")

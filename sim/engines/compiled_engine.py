@@ -38,6 +38,7 @@ _run = Kernel(
     "sim.engines.compiled_loop",
     "run",
     uses=(
+        "sim.engines.columns",
         "sim.engines.compiling",
         "sim.engines.compiled_calendar",
         "sim.engines.compiled_state",

@@ -1,8 +1,4 @@
-"""A plan and a workload as arrays, the way the compiled engine reads them.
-
-Every array is read-only, C-contiguous and int64, so that one compiled loop serves every hall. Lists
-of lists are joined: the entries of i are `x[x_begin[i]:x_begin[i + 1]]`.
-"""
+"""A plan and a workload as arrays, the way the compiled engine reads them."""
 
 from __future__ import annotations
 
@@ -13,10 +9,10 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from sim.draws import has_patience, has_priorities, has_trips
 from sim.durations import Clock
+from sim.engines.columns import begins_of, int_column, joined
 from sim.engines.limits import most_rounds
 from sim.errors import HallError
 from sim.plan import NONE, Plan
@@ -183,7 +179,7 @@ def hall_tables(plan: Plan) -> HallTables:
     shifts_of_queue = [plan.shifts_of_queue(queue) for queue in queues]
     queues_of_shift = [[q for q in queues if s in shifts_of_queue[q]] for s in range(len(shifts))]
     first_pools = [plan.pools[pools[0]] for pools in plan.queues]
-    words_begin = _begins(-(-shift.servers // SERVERS_IN_WORD) for shift in shifts)
+    words_begin = begins_of(-(-shift.servers // SERVERS_IN_WORD) for shift in shifts)
     is_simple = [
         pool.room is None and all(len(queues_of_shift[shift]) == 1 for shift in asked)
         for pool, asked in zip(first_pools, shifts_of_queue, strict=True)
@@ -212,42 +208,42 @@ def hall_tables(plan: Plan) -> HallTables:
         num_days=len(plan.days.mask),
         num_working_days=len(plan.days.dates),
         num_hours=len(plan.working_hours.starts),
-        queue=_column([a.queue for a in activities]),
-        gate=_column([a.gate for a in activities]),
-        trip=_column([a.trip for a in activities]),
-        clock=_column([CLOCKS[a.delay_clock] for a in activities]),
-        is_lost_if_not_served=_column([a.is_lost_if_not_served for a in activities]),
-        has_patience=_column([a.patience is not None for a in activities]),
-        level=_column(
+        queue=int_column([a.queue for a in activities]),
+        gate=int_column([a.gate for a in activities]),
+        trip=int_column([a.trip for a in activities]),
+        clock=int_column([CLOCKS[a.delay_clock] for a in activities]),
+        is_lost_if_not_served=int_column([a.is_lost_if_not_served for a in activities]),
+        has_patience=int_column([a.patience is not None for a in activities]),
+        level=int_column(
             [NONE if p is None else levels.index(p) for p in map(plan.priority_of, activities)]
         ),
-        gate_begin=_begins(len(gate.latest) for gate in plan.gates),
-        latest=_joined([gate.latest for gate in plan.gates]),
-        release=_joined([gate.release for gate in plan.gates]),
-        trip_begin=_begins(len(trip.starts) for trip in trips),
-        trip_starts=_joined([trip.starts for trip in trips]),
-        shape_of_session=_joined(shapes),
-        offsets=_joined([trip.offsets.ravel() for trip in trips]),
-        skipped=_joined([trip.skipped for trip in trips]),
-        hours_starts=_column(hours.starts),
-        hours_ends=_column(hours.ends),
-        hours_before=_column(hours.open_before),
-        day_index_before=_column(plan.days.day_index_before),
-        working_days=_column(plan.days.dates),
-        room=_column([NO_LIMIT if pool.room is None else pool.room for pool in plan.pools]),
-        closing=_column([CLOSING[pool.at_closing] for pool in plan.pools]),
-        shift_pool=_column([shift.pool for shift in shifts]),
+        gate_begin=begins_of(len(gate.latest) for gate in plan.gates),
+        latest=joined([gate.latest for gate in plan.gates]),
+        release=joined([gate.release for gate in plan.gates]),
+        trip_begin=begins_of(len(trip.starts) for trip in trips),
+        trip_starts=joined([trip.starts for trip in trips]),
+        shape_of_session=joined(shapes),
+        offsets=joined([trip.offsets.ravel() for trip in trips]),
+        skipped=joined([trip.skipped for trip in trips]),
+        hours_starts=int_column(hours.starts),
+        hours_ends=int_column(hours.ends),
+        hours_before=int_column(hours.open_before),
+        day_index_before=int_column(plan.days.day_index_before),
+        working_days=int_column(plan.days.dates),
+        room=int_column([NO_LIMIT if pool.room is None else pool.room for pool in plan.pools]),
+        closing=int_column([CLOSING[pool.at_closing] for pool in plan.pools]),
+        shift_pool=int_column([shift.pool for shift in shifts]),
         words_begin=words_begin,
-        session_begin=_begins(len(shift.sessions.starts) for shift in shifts),
-        session_starts=_joined([shift.sessions.starts for shift in shifts]),
-        session_ends=_joined([shift.sessions.ends for shift in shifts]),
-        session_before=_joined([shift.sessions.open_before for shift in shifts]),
-        queues_begin=_begins(map(len, queues_of_shift)),
-        queues_of_shift=_column(list(chain.from_iterable(queues_of_shift))),
+        session_begin=begins_of(len(shift.sessions.starts) for shift in shifts),
+        session_starts=joined([shift.sessions.starts for shift in shifts]),
+        session_ends=joined([shift.sessions.ends for shift in shifts]),
+        session_before=joined([shift.sessions.open_before for shift in shifts]),
+        queues_begin=begins_of(map(len, queues_of_shift)),
+        queues_of_shift=int_column(list(chain.from_iterable(queues_of_shift))),
         change_at=change_at,
         change_shift=change_shift,
         change_opens=change_opens,
-        words=_column(
+        words=int_column(
             [
                 (
                     2**servers - 1,
@@ -258,20 +254,20 @@ def hall_tables(plan: Plan) -> HallTables:
                 for shift, first, servers in words
             ]
         ).ravel(),
-        servers=_column(
+        servers=int_column(
             [(word, 1 << i) for word, (_, _, n) in enumerate(words) for i in range(n)]
         ).ravel(),
-        shift_of_server=_column(np.repeat(range(len(shifts)), [s.servers for s in shifts])),
-        first_pool=_column([pools[0] for pools in plan.queues]),
-        queues=_column(
+        shift_of_server=int_column(np.repeat(range(len(shifts)), [s.servers for s in shifts])),
+        first_pool=int_column([pools[0] for pools in plan.queues]),
+        queues=int_column(
             [
                 (word, 0, 0, 0, 0, simple)
                 for word, simple in zip(word_of_queue, is_simple, strict=True)
             ]
         ).ravel(),
-        shifts_begin=_begins(map(len, shifts_of_queue)),
-        shifts_of_queue=_column(list(chain.from_iterable(shifts_of_queue))),
-        levels=_column(levels),
+        shifts_begin=begins_of(map(len, shifts_of_queue)),
+        shifts_of_queue=int_column(list(chain.from_iterable(shifts_of_queue))),
+        levels=int_column(levels),
     )
 
 
@@ -296,17 +292,17 @@ def work_tables(plan: Plan, workload: Workload) -> WorkTables:
         entry_mask=2**step_bits - 1,
         num_cases=workload.num_cases,
         num_steps=workload.num_steps,
-        arrived_at=_column(workload.arrived_at),
-        first_step=_column(workload.first_step),
-        case_level=_column(_levels(plan, hall.levels, workload.priority)),
-        itinerary=_column(workload.itinerary),
-        time=_column(workload.step_time),
-        patience=_column(_if_read(has_patience(plan), workload.step_patience)),
-        come_day=_column(_if_read(has_trips(plan), workload.step_come_day)),
-        come_time=_column(_if_read(has_trips(plan), workload.step_come_time)),
-        first_place=_begins(itinerary.num_steps for itinerary in itineraries),
-        num_ends=_column([itinerary.successors.count(()) for itinerary in itineraries]),
-        beginnings_begin=_begins(map(len, beginnings)),
+        arrived_at=int_column(workload.arrived_at),
+        first_step=int_column(workload.first_step),
+        case_level=int_column(_levels(plan, hall.levels, workload.priority)),
+        itinerary=int_column(workload.itinerary),
+        time=int_column(workload.step_time),
+        patience=int_column(_if_read(has_patience(plan), workload.step_patience)),
+        come_day=int_column(_if_read(has_trips(plan), workload.step_come_day)),
+        come_time=int_column(_if_read(has_trips(plan), workload.step_come_time)),
+        first_place=begins_of(itinerary.num_steps for itinerary in itineraries),
+        num_ends=int_column([itinerary.successors.count(()) for itinerary in itineraries]),
+        beginnings_begin=begins_of(map(len, beginnings)),
         beginnings=_chained(beginnings),
         facts=facts,
         successors=successors,
@@ -320,11 +316,11 @@ def _facts(plan: Plan, workload: Workload) -> tuple[IntArray, IntArray]:
     lengths = [itinerary.num_steps for itinerary in itineraries]
     place = _chained(map(range, lengths))
     activity = np.repeat(workload.first_activity, lengths)
-    activity += _joined([itinerary.activity for itinerary in itineraries])
+    activity += joined([itinerary.activity for itinerary in itineraries])
     predecessors = _chained(itinerary.num_predecessors for itinerary in itineraries)
     lists = list(chain.from_iterable(itinerary.successors for itinerary in itineraries))
     counts = np.fromiter(map(len, lists), np.int64, len(lists))
-    begins = _begins(counts + 1)[:-1]
+    begins = begins_of(counts + 1)[:-1]
     source = np.repeat(np.arange(len(lists)), counts)
     offsets = _chained(lists) - place[source]
     successors = np.zeros(len(offsets) + len(lists), np.int64)
@@ -347,7 +343,7 @@ def _facts(plan: Plan, workload: Workload) -> tuple[IntArray, IntArray]:
     facts[:, TRIP] = np.where(trip == NONE, 1, trip - place)
     facts[:, TRAITS] = PLAIN * is_plain + APART
     facts[list(meet), TRAITS] -= APART
-    return _column(facts.ravel()), _column(successors)
+    return int_column(facts.ravel()), int_column(successors)
 
 
 def _levels(plan: Plan, levels: IntArray, priority: IntArray) -> IntArray:
@@ -374,29 +370,14 @@ def _changes(plan: Plan) -> tuple[IntArray, IntArray, IntArray]:
     """When shifts open and close: instants, shifts, and whether they open."""
     # A shift of no servers never opens.
     shifts = [(i, shift.sessions) for i, shift in enumerate(plan.shifts) if shift.servers]
-    at = _joined([times for _, sessions in shifts for times in (sessions.starts, sessions.ends)])
+    at = joined([times for _, sessions in shifts for times in (sessions.starts, sessions.ends)])
     counts = [len(sessions.starts) for _, sessions in shifts for _ in range(2)]
     shift = np.repeat([i for i, _ in shifts for _ in range(2)], counts)
     opens = np.repeat([opens for _ in shifts for opens in (1, 0)], counts)
     order = np.lexsort((shift, at))
     order = order[at[order] < plan.end_at]
-    return _column(at[order]), _column(shift[order]), _column(opens[order])
-
-
-def _column(values: npt.ArrayLike) -> IntArray:
-    """A read-only view if possible: one type of array means one compiled loop."""
-    column = np.ascontiguousarray(values, np.int64).view()
-    column.flags.writeable = False
-    return column
-
-
-def _joined(arrays: Sequence[IntArray]) -> IntArray:
-    return _column(np.concatenate(arrays) if arrays else [])
-
-
-def _begins(lengths: Iterable[int]) -> IntArray:
-    return _column(np.cumsum([0, *lengths]))
+    return int_column(at[order]), int_column(shift[order]), int_column(opens[order])
 
 
 def _chained(rows: Iterable[Sequence[int]]) -> IntArray:
-    return _column(np.fromiter(chain.from_iterable(rows), np.int64))
+    return int_column(np.fromiter(chain.from_iterable(rows), np.int64))

@@ -134,14 +134,19 @@ def _level(work, state, step):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def unlink(hall, work, state, step):  # type: ignore[no-untyped-def]
+def _unlink(hall, work, state, step):  # type: ignore[no-untyped-def]
     """The step waits no more."""
-    fact = state.steps[step * STEP_SIZE + FACT]
-    queue = work.facts[fact + QUEUE]
     _tie(hall, state, _before(hall, state, step), _behind(hall, state, step))
+    queue = work.facts[state.steps[step * STEP_SIZE + FACT] + QUEUE]
+    _stop_waiting(work, state, step, queue)
+
+
+@inlined
+def _stop_waiting(work, state, step, queue):  # type: ignore[no-untyped-def]
+    """Count without a step that stands in its queue no more."""
     state.is_waiting[step] = 0
     state.queues[queue * QUEUE_SIZE + NUM_WAITING] -= 1
-    if work.facts[fact + TRIP] <= 0:
+    if _is_person(work, state, step):
         state.queues[queue * QUEUE_SIZE + NUM_PEOPLE] -= 1
 
 
@@ -180,7 +185,7 @@ def lose_patience(hall, work, state, step, now):  # type: ignore[no-untyped-def]
 @compiled
 def _leave(hall, work, state, step, kind, now):  # type: ignore[no-untyped-def]
     """Somebody goes unserved, to come back or for good."""
-    unlink(hall, work, state, step)
+    _unlink(hall, work, state, step)
     write(state, kind, step, NONE)
     state.leaving[state.counters[LEAVING]] = kind << KIND_SHIFT | step
     state.counters[LEAVING] += 1
@@ -202,7 +207,7 @@ def _lose_cases(hall, work, state, now):  # type: ignore[no-untyped-def]
             write(state, LOSE, case, NONE)
             for step in range(work.first_step[case], work.first_step[case + 1]):
                 if state.is_waiting[step]:
-                    unlink(hall, work, state, step)
+                    _unlink(hall, work, state, step)
     state.counters[LOSING] = 0
 
 
@@ -236,7 +241,7 @@ def hand_out(hall, work, state, now):  # type: ignore[no-untyped-def]
                 while (
                     state.is_open[shift]
                     and state.queues[queue * QUEUE_SIZE + NUM_WAITING]
-                    and is_free(hall, state, shift)
+                    and _is_free(hall, state, shift)
                 ):
                     _start(hall, work, state, _first(hall, state, queue), shift, now)
         else:
@@ -250,7 +255,7 @@ def hand_out(hall, work, state, now):  # type: ignore[no-untyped-def]
 @inlined
 def _start(hall, work, state, step, shift, now):  # type: ignore[no-untyped-def]
     """The lowest free server of a shift begins with a step."""
-    unlink(hall, work, state, step)
+    _unlink(hall, work, state, step)
     word = hall.words_begin[shift]
     while state.words[word * WORD_SIZE + FREE] == 0:
         word += 1
@@ -287,7 +292,7 @@ def _paused_until(hall, word, now, time):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def is_free(hall, state, shift):  # type: ignore[no-untyped-def]
+def _is_free(hall, state, shift):  # type: ignore[no-untyped-def]
     """Whether some server of a shift has nothing to do."""
     for word in range(hall.words_begin[shift], hall.words_begin[shift + 1]):
         if state.words[word * WORD_SIZE + FREE]:
@@ -303,10 +308,7 @@ def _take_first(hall, work, state, queue):  # type: ignore[no-untyped-def]
         line += 1
     step = np.int64(state.links[2 * line + 1])
     _tie(hall, state, line - hall.num_lines, _behind(hall, state, step))
-    state.is_waiting[step] = 0
-    state.queues[queue * QUEUE_SIZE + NUM_WAITING] -= 1
-    if work.facts[state.steps[step * STEP_SIZE + FACT] + TRIP] <= 0:
-        state.queues[queue * QUEUE_SIZE + NUM_PEOPLE] -= 1
+    _stop_waiting(work, state, step, queue)
     return step
 
 
@@ -358,7 +360,7 @@ def _next_match(hall, work, state, queue):  # type: ignore[no-untyped-def]
     begin, end = hall.shifts_begin[queue], hall.shifts_begin[queue + 1]
     for i in range(begin, end):
         shift = hall.shifts_of_queue[i]
-        if state.is_open[shift] and is_free(hall, state, shift):
+        if state.is_open[shift] and _is_free(hall, state, shift):
             return _first(hall, state, queue), shift
     served_until = _served_until(hall, state, queue)
     if (
@@ -371,7 +373,7 @@ def _next_match(hall, work, state, queue):  # type: ignore[no-untyped-def]
     for i in range(begin, end):
         shift = hall.shifts_of_queue[i]
         if (
-            is_free(hall, state, shift)
+            _is_free(hall, state, shift)
             and state.closed_at[shift] == served_until
             and hall.closing[hall.shift_pool[shift]] == SERVE
         ):

@@ -34,6 +34,7 @@ from sim.draws import (
     points_at_once,
     upper_bounds,
 )
+from sim.engines.columns import begins_of, int_column, joined
 from sim.itinerary import Itinerary
 from sim.plan import NONE, Plan
 from sim.timeline import NEVER, IntArray
@@ -151,8 +152,8 @@ def case_tables(plan: Plan) -> CaseTables:
         for t in types
         for column in range(len(t.attributes))
     ]
-    record_begins = _begins(0 if record is None else len(record) for record in records)
-    loops_begin = _begins(len(t.process.loops) for t in types)
+    record_begins = begins_of(0 if record is None else len(record) for record in records)
+    loops_begin = begins_of(len(t.process.loops) for t in types)
     loops = [(t, loop) for t in types for loop in t.process.loops]
     conditions = [(t, t.conditions[loop.end]) for t, loop in loops]
     holds = [
@@ -171,52 +172,52 @@ def case_tables(plan: Plan) -> CaseTables:
         most_values=sum(
             count * len(t.attributes) for t, count in zip(types, most_cases, strict=True)
         ),
-        points_begin=_begins(num_points),
-        rates_begin=_begins(len(a.rates) for a in arrivals),
-        by_attribute=_ints(a.by_attribute for a in arrivals),
+        points_begin=begins_of(num_points),
+        rates_begin=begins_of(len(a.rates) for a in arrivals),
+        by_attribute=int_column(a.by_attribute for a in arrivals),
         total=_floats([totals]),
-        sizes_begin=_begins(len(a.batch_sizes) for a in arrivals),
-        attributes_begin=_begins(len(t.attributes) for t in types),
+        sizes_begin=begins_of(len(a.batch_sizes) for a in arrivals),
+        attributes_begin=begins_of(len(t.attributes) for t in types),
         loops_begin=loops_begin,
-        most_branches=_ints(
+        most_branches=int_column(
             max(
                 [2 if t.process.loops else 1, *(len(t.attributes[column][1]) for column in columns)]
             )
             for t, columns in zip(types, asked, strict=True)
         ),
-        instants=_joined(
+        instants=joined(
             np.zeros(count, np.int64) if a.rates else a.instants
             for a, count in zip(arrivals, num_points, strict=True)
         ),
         rate_total=_floats([[rate.total for rate in rates]]),
-        pieces_begin=_begins(len(rate.starts) for rate in rates),
-        starts=_joined(rate.starts for rate in rates),
-        lengths=_joined(rate.ends - rate.starts for rate in rates),
+        pieces_begin=begins_of(len(rate.starts) for rate in rates),
+        starts=joined(rate.starts for rate in rates),
+        lengths=joined(rate.ends - rate.starts for rate in rates),
         before=_floats(rate.before for rate in rates),
-        size=_joined(a.batch_sizes for a in arrivals),
+        size=joined(a.batch_sizes for a in arrivals),
         size_bound=_floats(upper_bounds(a.batch_shares) for a in arrivals),
-        bounds_begin=_begins(len(values) for _, values, _ in attributes),
+        bounds_begin=begins_of(len(values) for _, values, _ in attributes),
         bound=_floats(upper_bounds(shares) for _, _, shares in attributes),
-        recorded_begin=_ints(
+        recorded_begin=int_column(
             NONE if record is None else begin
             for record, begin in zip(records, record_begins.tolist(), strict=False)
         ),
-        recorded=_joined(record for record in records if record is not None),
-        is_asked_for=_ints(
+        recorded=joined(record for record in records if record is not None),
+        is_asked_for=int_column(
             column in columns
             for t, columns in zip(types, asked, strict=True)
             for column in range(len(t.attributes))
         ),
         again=_floats([[plan.activities[t.first_activity + loop.end].again for t, loop in loops]]),
-        parent=_ints(
+        parent=int_column(
             begin + t.process.loops.index(outer) if (outer := t.process.parent(loop)) else NONE
             for t, begin in zip(types, loops_begin.tolist(), strict=False)
             for loop in t.process.loops
         ),
-        conditions_begin=_begins(len(of_loop) for _, of_loop in conditions),
-        condition_column=_ints(column for _, of_loop in conditions for column, _ in of_loop),
-        condition_begin=_begins(map(len, holds)),
-        condition_holds=_ints(itertools.chain.from_iterable(holds)),
+        conditions_begin=begins_of(len(of_loop) for _, of_loop in conditions),
+        condition_column=int_column(column for _, of_loop in conditions for column, _ in of_loop),
+        condition_begin=begins_of(map(len, holds)),
+        condition_holds=int_column(itertools.chain.from_iterable(holds)),
     )
 
 
@@ -241,10 +242,10 @@ def order_tables(plan: Plan) -> OrderTables:
         width=max(len(t.attributes) for t in types),
         has_batches=has_batches(plan),
         has_priorities=has_priorities(plan),
-        attributes_begin=_begins(len(t.attributes) for t in types),
-        priorities_begin=_begins(len(t.priorities) for t in types),
-        priority_attribute=_ints(t.priority_attribute for t in types),
-        priority=_ints(priority for t in types for priority in t.priorities),
+        attributes_begin=begins_of(len(t.attributes) for t in types),
+        priorities_begin=begins_of(len(t.priorities) for t in types),
+        priority_attribute=int_column(t.priority_attribute for t in types),
+        priority=int_column(priority for t in types for priority in t.priorities),
     )
 
 
@@ -298,7 +299,7 @@ def laws_of(plan: Plan) -> Laws:
             coefficients.append(polynomials(law).ravel())  # type: ignore[arg-type]
     if laws:
         facts[law_of != NONE] = np.array(kinds)[law_of[law_of != NONE]]
-    return Laws(tuple(laws), law_of, facts, LawTables(_floats(coefficients), _joined(values)))
+    return Laws(tuple(laws), law_of, facts, LawTables(_floats(coefficients), joined(values)))
 
 
 @functools.lru_cache(maxsize=256)
@@ -357,8 +358,8 @@ def place_tables(
     Each visit has the streams of `PURPOSES`, visit after visit.
     """
     lengths = [it.num_steps for it in itineraries]
-    activity = _joined(it.activity for it in itineraries) + np.repeat(first_activity, lengths)
-    visit = _joined(it.visit for it in itineraries)
+    activity = joined(it.activity for it in itineraries) + np.repeat(first_activity, lengths)
+    visit = joined(it.visit for it in itineraries)
     most = int(visit.max(initial=0)) + 1
     code = activity * most + visit
     codes = np.sort(code)  # not np.unique, which imports masked arrays
@@ -375,31 +376,14 @@ def place_tables(
     tables = PlaceTables(
         has_patience=has_patience(plan),
         has_trips=has_trips(plan),
-        begin=_begins(lengths),
-        activity=_ints(activity),
-        facts=_ints(facts.ravel()),
+        begin=begins_of(lengths),
+        activity=int_column(activity),
+        facts=int_column(facts.ravel()),
     )
     return tables, [divmod(code, most) for code in codes.tolist()]
-
-
-def _ints(values: Iterable[int] | IntArray) -> IntArray:
-    """A read-only column: one type of array means one compiled loop."""
-    given = values if isinstance(values, np.ndarray) else list(values)
-    column = np.ascontiguousarray(given, np.int64).view()
-    column.flags.writeable = False
-    return column
 
 
 def _floats(arrays: Iterable[npt.ArrayLike]) -> FloatArray:
     column = np.concatenate([np.zeros(0), *map(np.asarray, arrays)])
     column.flags.writeable = False
     return column
-
-
-def _joined(arrays: Iterable[np.ndarray]) -> IntArray:
-    # One by one, arrays of int32 would take much longer.
-    return _ints(np.concatenate(list(arrays) or [np.zeros(0, np.int64)]))
-
-
-def _begins(lengths: Iterable[int]) -> IntArray:
-    return _ints(np.cumsum([0, *lengths]))
