@@ -12,6 +12,7 @@ from benchmarks.small_hall import scenario_data
 from halls import CATALOGUE, LUNCH, Data, case_type, hall, one_pool, plan_of, pool, random_halls
 from hypothesis import HealthCheck, assume, given, settings
 from numba import njit
+from stream_kernel import Wanted
 
 from sim.distributions import (
     Distribution,
@@ -26,6 +27,7 @@ from sim.distributions import (
 )
 from sim.draws import Streams, draw_workload
 from sim.engines import compiled_draw, draw_loops, draw_tables
+from sim.engines.native import Kernel
 from sim.itinerary import LoopError
 from sim.loading import load, scenario_from
 from sim.plan import Plan
@@ -227,14 +229,6 @@ def test_the_comparison_notices_one_changed_second() -> None:
 
 
 @njit
-def numbers(streams: np.ndarray, stream: int, ordinals: np.ndarray) -> np.ndarray:
-    result = np.empty_like(ordinals)
-    for i in range(len(ordinals)):
-        result[i] = draw_loops._number(streams, stream, ordinals[i])
-    return result
-
-
-@njit
 def rounded(coefficients: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     result = np.empty_like(numbers)
     for i in range(len(numbers)):
@@ -246,11 +240,15 @@ def test_streams_are_those_of_numpy_wherever_they_are_entered() -> None:
     names = Streams(7, 3)
     keys = [names.key("case", "service", visit) for visit in range(50)]
     streams = compiled_draw._new_streams(keys)
+    uses = ("sim.engines.compiling", "sim.engines.draw_numbers", "sim.engines.draw_tables")
+    look_up = Kernel("stream_kernel", "look_up", uses)
     scattered = np.random.default_rng(1).integers(0, 20_000, 200)
     ordinals = np.concatenate([np.arange(9), scattered, [0, 19_999, 19_998, 3]])
     for visit in range(50):
         expected = names.uniforms(20_000, "case", "service", visit)[ordinals]
-        found = numbers(streams, visit * draw_tables.STREAM, ordinals)
+        found = np.empty(len(ordinals), np.int64)
+        stream = visit * draw_tables.STREAM
+        look_up(Wanted(streams, stream, len(ordinals), ordinals, found))
         assert np.array_equal(found * draw_tables.UNIT, expected)
 
 

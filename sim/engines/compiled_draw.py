@@ -20,7 +20,7 @@ from sim.distributions import whole_seconds
 from sim.draws import Streams, activities_present, repeated
 from sim.draws import draw_workload as draw_by_definition
 from sim.engines.draw_tables import (
-    BLOCK,
+    AT_HAND,
     DIGIT,
     IS_IN_ORDER,
     KEY,
@@ -49,6 +49,7 @@ from sim.workload import Workload
 _USES = (
     "sim.engines.columns",
     "sim.engines.compiling",
+    "sim.engines.draw_numbers",
     "sim.engines.draw_tables",
     "sim.plan",
     "sim.timeline",
@@ -148,6 +149,8 @@ class Steps(NamedTuple):
     patience: IntArray
     come_day: IntArray
     come_time: IntArray
+    left: IntArray
+    """What is left to the laws: twice the step, and one more for patience."""
 
 
 def is_ready() -> bool:
@@ -171,7 +174,7 @@ def draw_workload(plan: Plan, seed: int = 1, replication: int = 0) -> Workload:
     itineraries = tuple(itinerary for _, itinerary in distinct)
     type_of = np.array([case_type for case_type, _ in distinct], np.int64)
     first_activity = np.array([t.first_activity for t in plan.case_types])[type_of]
-    places, visits = place_tables(plan, itineraries, first_activity)
+    places, visits = place_tables(plan, itineraries, tuple(first_activity.tolist()))
     number = np.array([distinct[leaf] for leaf in leaves], np.int64)
     order = order_tables(plan)
     is_in_order = bool(draft.counters[IS_IN_ORDER])
@@ -188,11 +191,12 @@ def draw_workload(plan: Plan, seed: int = 1, replication: int = 0) -> Workload:
         patience=np.empty(num_steps if has_patience else 0, np.int64),
         come_day=np.empty(num_steps if has_trips else 0, np.int64),
         come_time=np.empty(num_steps if has_trips else 0, np.int64),
+        left=np.empty(2 * num_steps, np.int64),
     )
-    laws = laws_of(plan)
-    if _draw_steps(_fixed(plan).laws, places, steps):
-        _ask_laws(laws, 0, places, layout, steps.time)
-        _ask_laws(laws, 1, places, layout, steps.patience)
+    left = steps.left[: _draw_steps(_fixed(plan).laws, places, steps)]
+    for purpose, times in enumerate((steps.time, steps.patience)):
+        if len(mine := left[left & 1 == purpose] >> 1):
+            _ask_laws(laws_of(plan), purpose, places, layout, times, mine)
     return Workload(
         replication=replication,
         seed=seed,
@@ -334,7 +338,7 @@ def _new_streams(keys: list[bytes]) -> IntArray:
     """Streams of these keys, with no numbers at hand."""
     streams = np.empty((len(keys), STREAM), np.int64)
     streams[:, KEY : KEY + 2] = np.frombuffer(b"".join(keys), "<i8").reshape(-1, 2)
-    streams[:, BLOCK] = NONE
+    streams[:, AT_HAND] = NONE
     return streams.ravel()
 
 
@@ -412,10 +416,14 @@ def _new_layout(
 
 
 def _ask_laws(
-    laws: Laws, purpose: int, places: PlaceTables, layout: Layout, times: IntArray
+    laws: Laws,
+    purpose: int,
+    places: PlaceTables,
+    layout: Layout,
+    times: IntArray,
+    steps: IntArray,
 ) -> None:
-    """Fill in what was left to the laws, of times or of patience."""
-    steps = np.flatnonzero(times < 0)
+    """Fill in what was left to the laws, of the times or the patience of these steps."""
     case = np.searchsorted(layout.first_step, steps, side="right") - 1
     place = places.begin[layout.itinerary[case]] + steps - layout.first_step[case]
     which = laws.law_of[places.activity[place], purpose]

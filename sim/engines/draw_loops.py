@@ -1,7 +1,6 @@
 """The loops of the compiled draw: what `draws` defines, over the tables of a plan.
 
-Numbers come one by one, out of the block of four that each stream has at hand: a stream can be
-entered anywhere, and the few cases that come to an activity once more cost no more than they are.
+Each number is the n-th of a stream (`draw_numbers`), for the n-th case.
 """
 
 from __future__ import annotations
@@ -11,11 +10,14 @@ from typing import no_type_check
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.cpython.unsafe.numbers import leading_zeros
 from numba.extending import intrinsic
 
-from sim.engines.compiling import compiled, inlined
+from sim.engines.compiling import closely, compiled, inlined
+from sim.engines.draw_numbers import make_numbers
+from sim.engines.draw_numbers import number as number_of
 from sim.engines.draw_tables import (
-    BLOCK,
+    BITS_AT_ONCE,
     CELL_BITS,
     CELLS_OF_SIDE,
     COMES,
@@ -23,12 +25,11 @@ from sim.engines.draw_tables import (
     DIGIT,
     FACTS,
     IS_IN_ORDER,
-    KEY,
-    LOWEST_CELL,
     MARGIN,
     NUM_BRANCHES,
     NUM_LEAVES,
     NUMBERS,
+    NUMBERS_AT_ONCE,
     PATIENCE,
     SMOOTH,
     STREAM,
@@ -38,6 +39,7 @@ from sim.engines.draw_tables import (
     TOO_SMALL,
     UNIT,
     WRITTEN,
+    ZEROS_IN_LOWEST_OCTAVE,
 )
 from sim.plan import CELLS, NONE
 from sim.timeline import NEVER
@@ -47,32 +49,13 @@ CELL_SHIFT = 53 - CELLS.bit_length() + 1
 ROUND = 1.5 * 2.0**52
 """Added to a number, leaves no room for its fraction."""
 BITS_OF_1, BITS_OF_ROUND = (int(np.float64(value).view(np.int64)) for value in (1.0, ROUND))
-# Philox 4x64. As uint64, since a signed and an unsigned number make a float.
-MULTIPLY_0, MULTIPLY_1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
-ADD_0, ADD_1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B)
 
 
-# --- random numbers ------------------------------------------------------------------------------
+# --- bits ----------------------------------------------------------------------------------------
 
 
 @intrinsic
 @no_type_check  # numba's own parts have no types
-def _product(context, a, b):
-    """The upper and the lower 64 bits of the product of two uint64."""
-
-    def generate(context, builder, signature, arguments):
-        wide, narrow = ir.IntType(128), ir.IntType(64)
-        a, b = (builder.zext(argument, wide) for argument in arguments)
-        product = builder.mul(a, b)
-        high = builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), narrow)
-        low = builder.trunc(product, narrow)
-        return context.make_tuple(builder, signature.return_type, (high, low))
-
-    return types.UniTuple(types.uint64, 2)(types.uint64, types.uint64), generate
-
-
-@intrinsic
-@no_type_check
 def _bits_of(context, value):
     """The bits of a float64 as an int64."""
 
@@ -91,31 +74,6 @@ def _float_of(context, bits):
         return builder.bitcast(arguments[0], ir.DoubleType())
 
     return types.float64(types.int64), generate
-
-
-@inlined
-def _make_block(streams, stream, block):  # type: ignore[no-untyped-def]
-    """Have the numbers 4 * block .. 4 * block + 3 of a stream at hand."""
-    key_0, key_1 = np.uint64(streams[stream + KEY]), np.uint64(streams[stream + KEY + 1])
-    # numpy counts on before it makes a block.
-    a, b, c, d = np.uint64(block + 1), np.uint64(0), np.uint64(0), np.uint64(0)
-    for _ in range(10):
-        high_a, low_a = _product(MULTIPLY_0, a)
-        high_c, low_c = _product(MULTIPLY_1, c)
-        a, b, c, d = high_c ^ b ^ key_0, low_c, high_a ^ d ^ key_1, low_a
-        key_0, key_1 = key_0 + ADD_0, key_1 + ADD_1
-    streams[stream + BLOCK] = block
-    numbers, unused = stream + NUMBERS, np.uint64(11)
-    streams[numbers], streams[numbers + 1] = np.int64(a >> unused), np.int64(b >> unused)
-    streams[numbers + 2], streams[numbers + 3] = np.int64(c >> unused), np.int64(d >> unused)
-
-
-@inlined
-def _number(streams, stream, n):  # type: ignore[no-untyped-def]
-    """The n-th number of a stream."""
-    if streams[stream + BLOCK] != n >> 2:
-        _make_block(streams, stream, n >> 2)
-    return streams[stream + NUMBERS + (n & 3)]
 
 
 # --- cases ---------------------------------------------------------------------------------------
@@ -149,11 +107,16 @@ def _instant(tables, rate, piece, expected):  # type: ignore[no-untyped-def]
 def draw_gaps(gaps):  # type: ignore[no-untyped-def]
     """Minus the numbers from which the gaps between arrivals follow."""
     for t in range(gaps.num_types):
-        has_rates = gaps.rates_begin[t] < gaps.rates_begin[t + 1]
-        begin = gaps.points_begin[t]
-        for i in range(gaps.points_begin[t + 1] - begin):
-            u = _number(gaps.streams, t * STREAM, i) * UNIT if has_rates else 0.0
-            gaps.gaps[begin + i] = -u
+        first, end = gaps.points_begin[t], gaps.points_begin[t + 1]
+        if gaps.rates_begin[t] == gaps.rates_begin[t + 1]:
+            for i in range(first, end):
+                gaps.gaps[i] = 0.0
+            continue
+        stream = t * STREAM
+        for i in range(first, end, NUMBERS_AT_ONCE):
+            make_numbers(gaps.streams, stream, (i - first) >> BITS_AT_ONCE)
+            for j in range(min(NUMBERS_AT_ONCE, end - i)):
+                gaps.gaps[i + j] = gaps.streams[stream + NUMBERS + j] * -UNIT
     return np.int64(0)
 
 
@@ -185,7 +148,7 @@ def draw_cases(tables, draft, cases):  # type: ignore[no-untyped-def]
             size = tables.size[first_size]
             if has_sizes:
                 stream = (tables.num_types + t) * STREAM
-                number = _number(streams, stream, point - first_point)
+                number = number_of(streams, stream, point - first_point)
                 size = tables.size[first_size + _choose(tables.size_bound, first_size, number)]
             for n in range(ordinal, ordinal + size):
                 for a in range(num_attributes):
@@ -228,7 +191,7 @@ def _attribute(tables, streams, attribute, n):  # type: ignore[no-untyped-def]
     recorded = tables.recorded_begin[attribute]
     if recorded != NONE:
         return tables.recorded[recorded + n]
-    number = _number(streams, (2 * tables.num_types + attribute) * STREAM, n)
+    number = number_of(streams, (2 * tables.num_types + attribute) * STREAM, n)
     return _choose(tables.bound, tables.bounds_begin[attribute], number)
 
 
@@ -255,7 +218,7 @@ def _leaf(tables, draft, cases, t, root, values, n):  # type: ignore[no-untyped-
             while passes > 0:
                 if stream == draft.first_return[loop + 1]:
                     return NONE
-                is_sent_back = np.int64(_number(draft.streams, stream, n) * UNIT < again)
+                is_sent_back = np.int64(number_of(draft.streams, stream, n) * UNIT < again)
                 node = _branch(draft, node + is_sent_back, fan)
                 stream += STREAM
                 passes -= 1 - is_sent_back
@@ -393,28 +356,32 @@ def lay_out(tables, places, cases, layout):  # type: ignore[no-untyped-def]
 
 @compiled
 def draw_steps(laws, places, steps):  # type: ignore[no-untyped-def]
-    """Fill in what chance decides of the steps; whether some times are left to their laws."""
-    is_left, streams, facts = np.int64(0), steps.streams, places.facts
+    """Fill in what chance decides of the steps; how many times are left to their laws."""
+    num_left, streams, facts = np.int64(0), steps.streams, places.facts
     for row in range(steps.num_cases):
         itinerary, n = steps.itinerary[row], steps.ordinal[row]
         step, fact = steps.first_step[row], places.begin[itinerary] * FACTS
         while fact < places.begin[itinerary + 1] * FACTS:
             time = _time(laws, streams, facts, fact + TIME, n)
             steps.time[step] = time
-            is_left |= time < 0
+            if time < 0:
+                steps.left[num_left] = 2 * step
+                num_left += 1
             if places.has_patience:
                 patience = _time(laws, streams, facts, fact + PATIENCE, n)
                 steps.patience[step] = patience
-                is_left |= patience < 0
+                if patience < 0:
+                    steps.left[num_left] = 2 * step + 1
+                    num_left += 1
             if places.has_trips:
                 stream, come_day, come_time = facts[fact + COMES], np.int64(0), np.int64(0)
                 if stream != NONE:
-                    come_day = _number(streams, stream, n) >> CELL_SHIFT
-                    come_time = _number(streams, stream + STREAM, n) >> CELL_SHIFT
+                    come_day = number_of(streams, stream, n) >> CELL_SHIFT
+                    come_time = number_of(streams, stream + STREAM, n) >> CELL_SHIFT
                 steps.come_day[step], steps.come_time[step] = come_day, come_time
             step += 1
             fact += FACTS
-    return is_left
+    return num_left
 
 
 @inlined
@@ -423,22 +390,26 @@ def _time(laws, streams, facts, fact, n):  # type: ignore[no-untyped-def]
     kind, begin = facts[fact], facts[fact + 1]
     if kind == CONSTANT:
         return begin
-    number = _number(streams, facts[fact + 2], n)
+    number = number_of(streams, facts[fact + 2], n)
     if kind != SMOOTH:
         return laws.values[begin + np.int64(number * UNIT * kind)]
     return _rounded(laws.coefficients, begin, number)
 
 
-@inlined
+@closely
 def _rounded(coefficients, begin, number):  # type: ignore[no-untyped-def]
     """The value of a law for a number, rounded, if that takes no more care."""
     from_1 = number >> 52
-    # Counted from 0 or from 1, whichever is nearer; a float's bits tell the octave and the cell.
-    bits = _bits_of(np.float64(number ^ (-from_1 & (2**53 - 1))))
-    cell = (bits >> (52 - CELL_BITS)) - LOWEST_CELL
-    if cell < 0:
+    # Counted from 0 or from 1, whichever is nearer.
+    from_end = number ^ (-from_1 & (2**53 - 1))
+    # The highest bit tells the octave, those below it the cell, and the rest where in it.
+    zeros = leading_zeros(from_end)  # type: ignore[call-arg, var-annotated]
+    octave = ZEROS_IN_LOWEST_OCTAVE - zeros
+    if octave < 0:
         return -1 - number
-    x = _float_of((bits << CELL_BITS & (2**52 - 1)) | BITS_OF_1) - 1.5
+    bits = from_end << zeros
+    cell = octave << CELL_BITS | bits >> (63 - CELL_BITS) & ((1 << CELL_BITS) - 1)
+    x = _float_of(bits >> (11 - CELL_BITS) & (2**52 - 1) | BITS_OF_1) - 1.5
     c = begin + (from_1 * CELLS_OF_SIDE + cell) * TERMS
     x2 = x * x
     low = coefficients[c] + coefficients[c + 1] * x

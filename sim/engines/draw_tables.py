@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -43,9 +43,11 @@ FloatArray = npt.NDArray[np.float64]
 
 UNIT: Final = 2.0**-53
 """Of a random number, as u."""
-KEY, BLOCK, NUMBERS = 0, 2, 4
-"""A stream: its key, which block of four numbers it has at hand, and those."""
-STREAM: Final = 8
+BITS_AT_ONCE: Final = 6
+NUMBERS_AT_ONCE: Final = 2**BITS_AT_ONCE
+KEY, AT_HAND, NUMBERS = 0, 2, 8
+"""A stream: its key; which of its numbers it has at hand, counted NUMBERS_AT_ONCE; and those."""
+STREAM: Final = NUMBERS + NUMBERS_AT_ONCE
 PURPOSES: Final = ("service", "patience", "come_day", "come_time")
 """What is drawn at a visit."""
 
@@ -62,8 +64,8 @@ CELL_BITS: Final = 3
 """Cells to an octave, as a power of 2."""
 CELLS_OF_SIDE: Final = OCTAVES << CELL_BITS
 CELLS_OF_LAW: Final = 2 * CELLS_OF_SIDE
-LOWEST_CELL: Final = (1023 + 52 - OCTAVES) << CELL_BITS
-"""The upper bits of a float64 in the lowest octave: of 2**52, so often halved."""
+ZEROS_IN_LOWEST_OCTAVE: Final = 64 - 53 + OCTAVES
+"""So many bits of 64 are 0 before the highest of a number in it."""
 TERMS: Final = 8
 MARGIN: Final = 2.0**-16
 """Seconds, or days."""
@@ -350,15 +352,17 @@ class PlaceTables(NamedTuple):
     """FACTS entries for each place."""
 
 
+@functools.lru_cache(maxsize=8)
 def place_tables(
-    plan: Plan, itineraries: Sequence[Itinerary], first_activity: IntArray
+    plan: Plan, itineraries: tuple[Itinerary, ...], first_activity: tuple[int, ...]
 ) -> tuple[PlaceTables, list[tuple[int, int]]]:
     """The tables of these itineraries, and their visits: activity and number.
 
     Each visit has the streams of `PURPOSES`, visit after visit.
     """
     lengths = [it.num_steps for it in itineraries]
-    activity = joined(it.activity for it in itineraries) + np.repeat(first_activity, lengths)
+    activity = joined(it.activity for it in itineraries)
+    activity = activity + np.repeat(int_column(first_activity), lengths)
     visit = joined(it.visit for it in itineraries)
     most = int(visit.max(initial=0)) + 1
     code = activity * most + visit
