@@ -19,6 +19,7 @@ from sim.engines.compiled_state import (
     LATER,
     NEXT_OVER,
     OVER,
+    OVER_THEN,
     ROWS,
     SIZE,
     STEP_SIZE,
@@ -76,18 +77,24 @@ def schedule_over(hall, work, state, now, at, step, server):  # type: ignore[no-
     if hall.num_slots and now < at < hall.end_at:
         entry = at << work.step_bits | step << CODE_BITS | OVER
         state.slots[server] = entry
-        state.counters[NEXT_OVER] = min(state.counters[NEXT_OVER], entry)
+        first = state.counters[NEXT_OVER]
+        state.counters[NEXT_OVER] = min(first, entry)
+        state.counters[OVER_THEN] = min(state.counters[OVER_THEN], max(first, entry))
     else:
         schedule(hall, work, state, now, at, step, OVER)
 
 
 @inlined
-def next_over(hall, state, entry):  # type: ignore[no-untyped-def]
-    """The first entry of the services' table after this one; LAST if there is none.
+def take_over(hall, state):  # type: ignore[no-untyped-def]
+    """The first service of the table happens; gives the entry of the next one, LAST for none.
 
-    All at once is faster than a heap: no step of it has to be foreseen.
+    That is known already. To find the one after it takes time, but nobody waits for it. To look at
+    the whole table is faster than a heap: no step of it has to be foreseen.
     """
-    return first_after(state.slots, hall.num_slots, entry)
+    entry = state.counters[OVER_THEN]
+    state.counters[NEXT_OVER] = entry
+    state.counters[OVER_THEN] = first_after(state.slots, hall.num_slots, entry)
+    return entry
 
 
 @inlined

@@ -85,8 +85,8 @@ def simulate_outcome(plan: Plan, workload: Workload) -> Outcome:
 def _simulate(plan: Plan, workload: Workload, log_size: int) -> tuple[State, IntArray, IntArray]:
     """What the steps and cases came to, the columns of the log, and those of the unserved."""
     check_times(plan, workload)
-    hall, work = hall_tables(plan), work_tables(plan, workload)
-    state = new_state(hall, work, log_size > 0)
+    work = work_tables(plan, workload)
+    state = new_state(plan, work, log_size > 0)
     log = np.empty((NUM_COLUMNS, log_size), np.int64)
     unserved = np.empty((NUM_UNSERVED_COLUMNS, 0), np.int64)
     fixed_work, fixed_state = Fixed(work), Fixed(state)

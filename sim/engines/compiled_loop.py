@@ -14,10 +14,10 @@ from sim.engines.compiled_calendar import (
     add_open_time,
     add_working_days,
     call_in,
-    next_over,
     pass_gate,
     remove_root,
     schedule,
+    take_over,
     touch,
     write,
 )
@@ -353,7 +353,9 @@ def run(hall, work, state, room):  # type: ignore[no-untyped-def]
                     count[HOLE] = 0
                     remove_root(heap, count)
                 entry = count[NEXT_OVER]
-                now = min(min(heap[0], entry) >> work.step_bits, arrives_at, changes_at)
+                # The service last: it is known last.
+                now = min(heap[0] >> work.step_bits, arrives_at, changes_at)
+                now = min(entry >> work.step_bits, now)
                 if now >= hall.end_at:
                     return DONE
                 count[NOW] = now
@@ -364,11 +366,10 @@ def run(hall, work, state, room):  # type: ignore[no-untyped-def]
                     changes_at = hall.change_at[change] if change < hall.num_changes else NEVER
                 is_alone, num_begun = True, 0
                 while entry >> work.step_bits == now:
-                    count[NEXT_OVER] = next_over(hall, state, entry)
                     step = entry >> CODE_BITS & (work.entry_mask >> CODE_BITS)
+                    entry = take_over(hall, state)
                     is_alone &= _complete(hall, work, state, step, now)
                     num_begun += 1
-                    entry = count[NEXT_OVER]
                 while heap[0] >> work.step_bits == now:
                     entry = heap[0] & work.entry_mask
                     if entry & CODE_MASK == OVER:

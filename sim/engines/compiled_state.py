@@ -6,7 +6,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from sim.engines.compiled_tables import CODE_BITS, HallTables, WorkTables
+from sim.draws import has_patience, has_trips, repeated
+from sim.engines.compiled_tables import CODE_BITS, WorkTables, hall_tables
+from sim.plan import Plan
 from sim.timeline import IntArray
 
 FULL, DONE, ENDLESS = range(3)
@@ -20,11 +22,12 @@ CODE_MASK: Final = 2**CODE_BITS - 1
 
 # Counters, in one array.
 SIZE, HOLE, AGENDA, LATER, ROWS, TOUCHED, LOSING, LEAVING = range(8)
-NOW, ROUNDS, NEXT_CASE, NEXT_CHANGE, LENGTH, NUM_UNSERVED, NEXT_OVER = range(8, 15)
-NUM_COUNTERS: Final = 15
+NOW, ROUNDS, NEXT_CASE, NEXT_CHANGE, LENGTH, NUM_UNSERVED, NEXT_OVER, OVER_THEN = range(8, 16)
+NUM_COUNTERS: Final = 16
 """SIZE is that of the heap; HOLE says that its root has happened and can be replaced.
 NOW, NEXT_CASE and NEXT_CHANGE are where the loop stands while more room is made; LENGTH is that of
-the log; ROUNDS are those of this instant so far; NEXT_OVER is the first of the services."""
+the log; ROUNDS are those of this instant so far; NEXT_OVER and OVER_THEN are the first two of the
+services."""
 
 CASE, FACT = range(2)
 """Of a step: its case; where the facts of its place begin."""
@@ -83,12 +86,14 @@ class State(NamedTuple):
     words: IntArray
 
 
-def new_state(hall: HallTables, work: WorkTables, keeps_log: bool) -> State:
+def new_state(plan: Plan, work: WorkTables, keeps_log: bool) -> State:
     """The state before anything has happened. What is not touched costs no memory."""
-    steps, cases = work.num_steps, work.num_cases
+    hall, steps, cases = hall_tables(plan), work.num_steps, work.num_cases
+    waiting = steps if has_patience(plan) else 0
+    coming = steps if has_trips(plan) else 0
     queues, shifts = hall.num_queues, len(hall.shift_pool)
     counters = np.zeros(NUM_COUNTERS, np.int64)
-    counters[NEXT_OVER] = LAST
+    counters[NEXT_OVER] = counters[OVER_THEN] = LAST
     return State(
         keeps_log=int(keeps_log),
         counters=counters,
@@ -104,13 +109,13 @@ def new_state(hall: HallTables, work: WorkTables, keeps_log: bool) -> State:
         server=np.empty(steps, np.int64),
         steps=np.empty(STEP_SIZE * steps, np.int32),
         branches=np.zeros(steps, np.int32),
-        attempts=np.zeros(steps, np.int32),
+        attempts=np.zeros(max(waiting, coming), np.int32),
         is_waiting=np.zeros(steps, np.uint8),
-        has_deadline=np.zeros(steps, np.uint8),
-        last_seen=np.zeros(steps, np.int64),
+        has_deadline=np.zeros(waiting, np.uint8),
+        last_seen=np.zeros(coming, np.int64),
         departed_at=np.empty(cases, np.int64),
         lost_at=np.empty(cases, np.int64),
-        visits=np.zeros(cases, np.int64),
+        visits=np.zeros(cases, np.int64) if coming else repeated(cases, 0),
         ends_left=np.empty(cases, np.int32),
         losing=np.empty(steps, np.int64),
         leaving=np.empty(steps, np.int64),

@@ -15,6 +15,7 @@ from sim.durations import Clock
 from sim.engines.columns import begins_of, int_column, joined
 from sim.engines.limits import most_rounds
 from sim.errors import HallError
+from sim.itinerary import Itinerary
 from sim.plan import NONE, Plan
 from sim.timeline import IntArray
 from sim.workload import Workload
@@ -284,7 +285,7 @@ def work_tables(plan: Plan, workload: Workload) -> WorkTables:
             f"{plan.end_at:,} s; take a shorter horizon or the SimPy engine"
         )
     hall = hall_tables(plan)
-    facts, successors = _facts(plan, workload)
+    facts, successors = _facts(plan, itineraries, tuple(workload.first_activity.tolist()))
     beginnings = [itinerary.beginnings for itinerary in itineraries]
     return WorkTables(
         most_rounds=most_rounds(workload),
@@ -309,13 +310,15 @@ def work_tables(plan: Plan, workload: Workload) -> WorkTables:
     )
 
 
-def _facts(plan: Plan, workload: Workload) -> tuple[IntArray, IntArray]:
+@functools.lru_cache(maxsize=8)
+def _facts(
+    plan: Plan, itineraries: tuple[Itinerary, ...], first_activity: tuple[int, ...]
+) -> tuple[IntArray, IntArray]:
     """The facts of all places, and the offsets of what comes after them."""
-    itineraries = workload.itineraries
     hall = hall_tables(plan)
     lengths = [itinerary.num_steps for itinerary in itineraries]
     place = _chained(map(range, lengths))
-    activity = np.repeat(workload.first_activity, lengths)
+    activity = np.repeat(int_column(first_activity), lengths)
     activity += joined([itinerary.activity for itinerary in itineraries])
     predecessors = _chained(itinerary.num_predecessors for itinerary in itineraries)
     lists = list(chain.from_iterable(itinerary.successors for itinerary in itineraries))
@@ -350,13 +353,16 @@ def _levels(plan: Plan, levels: IntArray, priority: IntArray) -> IntArray:
     """The priority level of each case; raises ValueError for a priority that no case type has."""
     priority = _if_read(has_priorities(plan), priority)
     lowest, highest = levels[0], levels[-1]
-    if highest - lowest > MOST_PRIORITIES:
-        level: IntArray = np.minimum(np.searchsorted(levels, priority), len(levels) - 1)
-    else:  # looked up: as fast as it is read
-        of_priority = np.zeros(highest - lowest + 1, np.int64)
-        of_priority[levels - lowest] = np.arange(len(levels))
-        level = of_priority[np.clip(priority, lowest, highest) - lowest]
-    if (levels[level] != priority).any():
+    level = np.full(1, NONE)
+    if lowest <= priority.min(initial=highest) and priority.max(initial=lowest) <= highest:
+        if highest - lowest > MOST_PRIORITIES:
+            level = np.searchsorted(levels, priority)
+            level[levels[level] != priority] = NONE
+        else:  # looked up: as fast as it is read
+            of_priority = np.full(highest - lowest + 1, NONE)
+            of_priority[levels - lowest] = np.arange(len(levels))
+            level = of_priority[priority - lowest]
+    if level.min(initial=0) == NONE:
         raise ValueError("a case has a priority that no case type of the plan has")
     return level
 
