@@ -6,6 +6,7 @@ a traceback. A signal becomes KeyboardInterrupt: what is being written is put aw
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -16,6 +17,8 @@ from typing import Final
 from sim.signals import Stopped, arrived
 
 SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP")
+GARBAGE: Final = 100_000
+"""New objects after which Python looks for garbage."""
 PAUSE: Final = 2.0
 """Seconds in which further signals do not disturb the putting away."""
 
@@ -43,6 +46,10 @@ def main() -> int:
     numbers = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
     # Of which there are none here; to look for them reads what is said of every package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # Nothing here multiplies matrices, and threads that wait to do so keep the processors busy.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Imports leave hardly any garbage, and to look for it takes as long as a year of a hall.
+    gc.set_threshold(GARBAGE)
     try:
         for number in numbers:
             signal.signal(number, stop)
@@ -56,6 +63,8 @@ def main() -> int:
     finally:
         for number in numbers:
             signal.signal(number, signal.SIG_IGN)
+        # What is left goes with the process; to take it apart first would take as long as to start.
+        gc.freeze()
     return 128 + arrived[0][0] if arrived else code
 
 
