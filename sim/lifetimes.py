@@ -28,13 +28,14 @@ class Lifetimes:
     """Share finished within each."""
 
     def __post_init__(self) -> None:
-        order = np.argsort(self.time)
-        time = self.time[order]
+        time = np.sort(self.time)
         # The first of each distinct time: it and all after it are at risk then.
         first = np.flatnonzero(np.diff(time, prepend=-1.0) > 0)
-        ended = np.add.reduceat(self.is_complete[order], first, dtype=np.int64)
+        values = time[first]
+        unfinished = np.searchsorted(values, self.time[~self.is_complete])
+        ended = np.diff(first, append=len(time)) - np.bincount(unfinished, minlength=len(first))
         survival = np.cumprod(1 - ended / (len(time) - first))
-        object.__setattr__(self, "values", time[first])
+        object.__setattr__(self, "values", values)
         object.__setattr__(self, "shares", 1 - survival)
 
     def steps(self, most: int, limit: float) -> tuple[FloatArray, FloatArray]:

@@ -10,20 +10,23 @@ from __future__ import annotations
 import functools
 import math
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from sim.durations import Clock
-from sim.event_log import EventLog, Kind, shift_of_server
+from sim.event_log import EventLog, Kind
 from sim.lifetimes import Lifetimes
-from sim.metric_definitions import CHANNEL, HALL, LEAD_TIME_UNITS, lead_time_limit
-from sim.outcome import Outcome, Places, outcome_of, waits_without_service
+from sim.metric_definitions import HALL, LEAD_TIME_UNITS, lead_time_limit
+from sim.outcome import Outcome, Places, Waits, outcome_of, waits_without_service
 from sim.plan import NONE, Plan
-from sim.pool_load import PoolLoad, narrow_type
+from sim.pool_load import PoolLoad
 from sim.scenario import ARRIVED, DEPARTED, Promise
+from sim.tally import Tally, channels
+from sim.tally import tally as tally_of
 from sim.timeline import DAY, HOUR, MINUTE, NEVER, BoolArray, IntArray, StepFunction
 from sim.workload import Workload
 
@@ -46,26 +49,30 @@ class Measures:
     """case_type, visits, share of finished cases."""
 
 
-def measure(plan: Plan, workload: Workload, log: EventLog | Outcome) -> Measures:
+Tallying: TypeAlias = Callable[[Plan, Workload, Outcome, Waits], Tally]
+"""What adds up waits and services."""
+
+
+def measure(
+    plan: Plan, workload: Workload, log: EventLog | Outcome, tallying: Tallying = tally_of
+) -> Measures:
     """Every metric of one replication, by its log or by its outcome, which is all that it takes."""
     outcome = outcome_of(workload, log) if isinstance(log, EventLog) else log
-    return _Measuring(plan, workload, outcome).measures()
+    return _Measuring(plan, workload, outcome, tallying).measures()
 
 
 class _Measuring:
     """One outcome with what several metrics need."""
 
-    def __init__(self, plan: Plan, workload: Workload, outcome: Outcome) -> None:
+    def __init__(
+        self, plan: Plan, workload: Workload, outcome: Outcome, tallying: Tallying
+    ) -> None:
         self.plan = plan
         self.workload = workload
         self.outcome = outcome
         self.places = Places(plan, workload)
-        self.is_served: BoolArray = outcome.server != NONE
-        # What has not happened by the end has the instant of the end here.
-        self.enqueued_at, self.started_at, self.completed_at = (
-            np.minimum(column, plan.end_at).astype(narrow_type(plan))
-            for column in (outcome.enqueued_at, outcome.started_at, outcome.completed_at)
-        )
+        self.unserved = waits_without_service(plan, outcome, self.places)
+        self.tally = tallying(plan, workload, outcome, self.unserved)
         self.is_measured: BoolArray = workload.arrived_at >= plan.measured_from_at
         self.num_working_days = int((plan.days.dates * DAY >= plan.measured_from_at).sum())
         self.values: dict[tuple[str, str], float] = {}
@@ -73,7 +80,6 @@ class _Measuring:
     def measures(self) -> Measures:
         lead_times = self.promises()
         half_hours = self.pools()
-        self.channels()
         visits = self.case_types()
         return Measures(self.values, lead_times, half_hours, visits)
 
@@ -157,46 +163,30 @@ class _Measuring:
     # -- pools and channels -----------------------------------------------------------------------
 
     def pools(self) -> dict[str, list[object]]:
-        plan, outcome, first = self.plan, self.outcome, self.plan.measured_from_at
-        table: dict[str, list[object]] = {}
-        waits = waits_without_service(plan, outcome, self.places)
-        left = {
-            metric: waits.pool[(waits.kind == kind) & (waits.end >= first)]
-            for metric, kind in (("turned_away", Kind.TURN_AWAY), ("reneged", Kind.RENEGE))
-        }
-        hall_overtime = 0.0
-        # One past the last for no server: -1 finds it. Small numbers are sorted faster.
-        num_shifts = len(plan.shifts)
-        shifts = np.append(shift_of_server(plan), num_shifts)
-        shift = shifts.astype(np.min_scalar_type(num_shifts))[outcome.server]
-        in_order = np.argsort(shift, kind="stable")
-        begins = np.searchsorted(shift[in_order], np.arange(num_shifts + 1))
-        for index, pool in enumerate(plan.pools):
-            served = [in_order[begins[number] : begins[number + 1]] for number in pool.shifts]
-            services = [
-                (self.enqueued_at[steps], self.started_at[steps], self.completed_at[steps])
-                for steps in served
-            ]
-            unserved = waits.pool == index
-            load = PoolLoad.of(plan, index, services, (waits.begin[unserved], waits.end[unserved]))
-            begin, end = (np.concatenate([s[i] for s in services]) for i in (0, 1))
-            lasted = end - begin
-            is_measured = begin >= first
-            begin, lasted = begin[is_measured], lasted[is_measured]
-            self.waiting(pool.name, lasted)
-            self.values["utilisation", pool.name] = load.utilisation()
-            self.values["queue_length_mean", pool.name] = load.queue_length_mean()
-            self.values["queue_length_max", pool.name] = float(load.queue_length_max)
-            overtime = load.overtime / HOUR / max(self.num_working_days, 1)
-            self.values["overtime_hours", pool.name] = overtime
-            hall_overtime += overtime
-            for metric, pools in left.items():
-                self.values[metric, pool.name] = float(np.count_nonzero(pools == index))
+        """The metrics of pools, and of what channels wait."""
+        plan, tally = self.plan, self.tally
+        load = PoolLoad.of(plan, tally)
+        is_measured = self.unserved.end >= plan.measured_from_at
+        for metric, kind in (("turned_away", Kind.TURN_AWAY), ("reneged", Kind.RENEGE)):
+            pools = self.unserved.pool[(self.unserved.kind == kind) & is_measured]
+            numbers = np.bincount(pools, minlength=len(plan.pools)).tolist()
+            for pool, number in zip(plan.pools, numbers, strict=True):
+                self.values[metric, pool.name] = float(number)
+            if plan.pools:
                 self.values[metric, HALL] = float(len(pools))
-            for column, entries in load.by_half_hour(pool.name, begin, lasted).items():
-                table.setdefault(column, []).extend(entries.tolist())
-        self.values["overtime_hours", HALL] = hall_overtime
-        return table
+        overtime = tally.overtime / (HOUR * max(self.num_working_days, 1))
+        for index, pool in enumerate(plan.pools):
+            self.values["utilisation", pool.name] = load.utilisation(index)
+            self.values["queue_length_mean", pool.name] = load.queue_length_mean(index)
+            self.values["queue_length_max", pool.name] = load.queue_length_max(index)
+            self.values["overtime_hours", pool.name] = float(overtime[index])
+        self.values["overtime_hours", HALL] = float(overtime.sum())
+        subjects = [pool.name for pool in plan.pools] + channels(plan)[0]
+        for subject, begin, end in zip(
+            subjects, tally.waits_begin[:-1], tally.waits_begin[1:], strict=True
+        ):
+            self.waiting(subject, tally.waits[begin:end])
+        return load.by_half_hour() if plan.pools else {}
 
     def waiting(self, subject: str, lasted: IntArray) -> None:
         """The metrics of waiting times (s) of a subject."""
@@ -205,22 +195,6 @@ class _Measuring:
         for minutes in (10, 15, 30):
             share = _share(lasted > minutes * MINUTE)
             self.values[f"waiting_over_{minutes}_min", subject] = share
-
-    def channels(self) -> None:
-        workload = self.workload
-        names, columns = _channels(self.plan)
-        if not names:
-            return
-        # A byte for each case, and then for each step: bytes are repeated and compared faster.
-        of_case = np.full(workload.num_cases, len(names), np.min_scalar_type(len(names)))
-        for column, numbers in columns.items():
-            found = numbers[workload.case_type, workload.attributes[:, column]]
-            np.minimum(of_case, found, out=of_case)
-        of_step = np.repeat(of_case, np.diff(workload.first_step))
-        is_counted = self.is_served & (self.enqueued_at >= self.plan.measured_from_at)
-        for number, name in enumerate(names):
-            steps = np.flatnonzero(is_counted & (of_step == number))
-            self.waiting(name, self.started_at[steps] - self.enqueued_at[steps])
 
     # -- cases ------------------------------------------------------------------------------------
 
@@ -304,29 +278,6 @@ class _Measuring:
 def _open_time(plan: Plan) -> StepFunction:
     """1 in working hours, else 0."""
     return plan.working_hours.step_function()
-
-
-@functools.lru_cache(maxsize=64)
-def _channels(plan: Plan) -> tuple[list[str], dict[int, np.ndarray]]:
-    """The channels, and the number of each by column of attributes, case type and value.
-
-    The number is one past the last for other attributes, and for the value -1, which is none.
-    """
-    found = [
-        (column, index, values)
-        for index, case_type in enumerate(plan.case_types)
-        for column, (attribute, values, _) in enumerate(case_type.attributes)
-        if attribute == CHANNEL
-    ]
-    names = list(dict.fromkeys(name for *_, values in found for name in values))
-    most = max((len(values) for t in plan.case_types for _, values, _ in t.attributes), default=0)
-    shape = (len(plan.case_types), most + 1)
-    columns = {
-        column: np.full(shape, len(names), np.min_scalar_type(len(names))) for column, *_ in found
-    }
-    for column, index, values in found:
-        columns[column][index, : len(values)] = [names.index(value) for value in values]
-    return names, columns
 
 
 def _mean(values: np.ndarray) -> float:

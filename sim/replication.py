@@ -17,9 +17,10 @@ import numpy as np
 from sim.draws import draw_workload
 from sim.errors import EnginesDiffer
 from sim.event_log import EventLog
-from sim.metrics import Measures, measure
-from sim.outcome import Outcome, outcome_of
+from sim.metrics import Measures, Tallying, measure
+from sim.outcome import Outcome, Places, outcome_of, waits_without_service
 from sim.plan import Plan
+from sim.tally import tally
 from sim.workload import Workload
 
 Engine: TypeAlias = Literal["simpy", "compiled"]
@@ -48,23 +49,28 @@ def replicate(
     if engine == "simpy":
         workload = clock.timed("draw", draw_workload, plan, seed, replication)
         log = clock.timed("simulate", _simulate_in_simpy, plan, workload)
-        return _measured(plan, workload, log, check, clock)
-    from sim.engines import compiled_draw, compiled_engine
+        return _measured(plan, workload, log, tally, check, clock)
+    from sim.engines import compiled_draw, compiled_engine, compiled_tally
 
     workload = clock.timed("draw", compiled_draw.draw_workload, plan, seed, replication)
     simulate = compiled_engine.simulate if check else compiled_engine.simulate_outcome
     came = clock.timed("simulate", simulate, plan, workload)
-    return _measured(plan, workload, came, check, clock)
+    return _measured(plan, workload, came, compiled_tally.tally, check, clock)
 
 
 def _measured(
-    plan: Plan, workload: Workload, came: EventLog | Outcome, check: bool, clock: Clock
+    plan: Plan,
+    workload: Workload,
+    came: EventLog | Outcome,
+    tallying: Tallying,
+    check: bool,
+    clock: Clock,
 ) -> Replication:
     if check:
         from sim.laws import assert_laws
 
         clock.timed("check", assert_laws, plan, workload, came)
-    measures = clock.timed("measure", measure, plan, workload, came)
+    measures = clock.timed("measure", measure, plan, workload, came, tallying)
     return Replication(measures, clock.seconds)
 
 
@@ -73,7 +79,7 @@ def compare_engines(plan: Plan, seed: int, replication: int = 0) -> None:
 
     Raises EnginesDiffer with the first event that differs, or with what else does.
     """
-    from sim.engines import compiled_draw, compiled_engine
+    from sim.engines import compiled_draw, compiled_engine, compiled_tally
     from sim.engines.parity import first_difference
 
     workload = draw_workload(plan, seed, replication)
@@ -90,6 +96,9 @@ def compare_engines(plan: Plan, seed: int, replication: int = 0) -> None:
         raise EnginesDiffer(
             f"the compiled engine's outcome is not that of its log: {column} {where}"
         )
+    came = plan, workload, outcome, waits_without_service(plan, outcome, Places(plan, workload))
+    if column := _first_unequal(tally(*came), compiled_tally.tally(*came)):
+        raise EnginesDiffer(f"the engines add up differently: {column} {where}")
 
 
 def _first_unequal(reference: Any, other: Any) -> str | None:

@@ -101,9 +101,9 @@ def _is_worth_compiling(runs: Runs) -> bool:
 
 def _is_compiled() -> bool:
     """Whether nobody has to wait for the compiled engine."""
-    from sim.engines import compiled_draw, compiled_engine
+    from sim.engines import compiled_draw, compiled_engine, compiled_tally
 
-    return compiled_engine.is_ready() and compiled_draw.is_ready()
+    return all(part.is_ready() for part in (compiled_engine, compiled_draw, compiled_tally))
 
 
 Task: TypeAlias = tuple[str, Any]

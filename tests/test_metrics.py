@@ -11,7 +11,7 @@ from scipy.stats import CensoredData, ecdf
 from sim.lifetimes import Lifetimes
 from sim.metric_definitions import HALL, METRICS
 from sim.metrics import Measures, measure
-from sim.pool_load import HALF_HOUR
+from sim.pool_hours import HALF_HOUR
 
 
 def measured(data: Data) -> Measures:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tiny_kernel import Numbers, Sum
 
-from sim.engines import compiled_draw, compiled_engine, native
+from sim.engines import compiled_draw, compiled_engine, compiled_tally, native
 from sim.engines.native import Kernel, NoMachineCodeError
 
 TESTS = Path(__file__).parent
@@ -207,7 +207,7 @@ def test_every_module_that_a_kernel_is_made_of_is_in_its_digest() -> None:
     """Otherwise a change there would go unnoticed."""
     from test_layering import imported, modules
 
-    for kernel in (compiled_engine._run, *compiled_draw._KERNELS):
+    for kernel in (compiled_engine._run, *compiled_draw._KERNELS, compiled_tally._add_up):
         named = {name.removeprefix("sim.").replace(".", "/") for name in kernel.uses}
         named.add(kernel.module.removeprefix("sim.").replace(".", "/"))
         reached, todo = set(), [kernel.module.removeprefix("sim.").replace(".", "/")]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from halls import CATALOGUE, Data, Run, case_type, hall, one_pool, run, shifts
 
+from sim.engines import compiled_tally
 from sim.event_log import Kind, pool_of_server, shift_of_server
 from sim.metrics import Measures, measure
+from sim.outcome import Places, outcome_of, waits_without_service
 from sim.plan import NONE
-from sim.pool_load import HALF_HOUR, PER_DAY, PERCENTS
+from sim.pool_hours import HALF_HOUR, PER_DAY
+from sim.pool_load import PERCENTS
+from sim.tally import tally
 from sim.timeline import DAY, HOUR
 
 MORE: dict[str, Data] = {
@@ -131,3 +137,17 @@ def test_the_load_of_a_pool_is_what_every_second_counts(name: str) -> None:
         }
         for column, entries in wanted.items():
             assert rows[column] == pytest.approx(np.array(entries)), column
+
+
+@pytest.mark.parametrize("name", [*CATALOGUE, *MORE])
+def test_the_compiled_tally_adds_up_the_same(name: str) -> None:
+    pytest.importorskip("numba")
+    made = run((CATALOGUE | MORE)[name])
+    outcome = outcome_of(made.workload, made.log)
+    unserved = waits_without_service(made.plan, outcome, Places(made.plan, made.workload))
+    came = made.plan, made.workload, outcome, unserved
+    expected, found = tally(*came), compiled_tally.tally(*came)
+    for column in fields(expected):
+        np.testing.assert_array_equal(
+            getattr(found, column.name), getattr(expected, column.name), column.name
+        )

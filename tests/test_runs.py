@@ -19,7 +19,7 @@ from halls import CATALOGUE, plan_of
 from sim import experiment, replication, runs
 from sim import tables as tables_module
 from sim.cli import main
-from sim.engines import compiled_draw, compiled_engine, simpy_engine
+from sim.engines import compiled_draw, compiled_engine, compiled_tally, simpy_engine
 from sim.engines.native import NoMachineCodeError
 from sim.errors import EnginesDiffer, HallError
 from sim.experiment import Experiment
@@ -169,6 +169,18 @@ def test_an_outcome_that_is_not_the_logs_stops_the_run(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(compiled_engine, "simulate_outcome", later)
     with pytest.raises(EnginesDiffer, match="outcome is not that of its log: departed_at"):
+        compare_engines(plan_of(CATALOGUE["overload"]), 1)
+
+
+def test_sums_that_differ_stop_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    add_up = compiled_tally.tally
+
+    def more(*arguments: Any) -> Any:
+        found = add_up(*arguments)
+        return replace(found, waited=found.waited + 1)
+
+    monkeypatch.setattr(compiled_tally, "tally", more)
+    with pytest.raises(EnginesDiffer, match=r"add up differently: waited \(seed 1, replication 0"):
         compare_engines(plan_of(CATALOGUE["overload"]), 1)
 
 
