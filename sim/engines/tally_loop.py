@@ -39,7 +39,7 @@ def add_up(hours, steps, sums):  # type: ignore[no-untyped-def]
             _move(sums, serving + _stretch(hours, pool, completed_at), completed_at, -1)
             if joined_at >= hours.first:
                 lasted = started_at - joined_at
-                row = pool * PER_DAY + joined_at // HALF_HOUR % PER_DAY
+                row = pool * PER_DAY + _half_hour(joined_at) % PER_DAY
                 sums.num_waits[row] += 1
                 sums.total_waits[row] += lasted
                 _wait(sums, pool, lasted)
@@ -102,10 +102,16 @@ def _stand(sums, pool, begin, end):  # type: ignore[no-untyped-def]
 
 
 @inlined
+def _half_hour(at):  # type: ignore[no-untyped-def]
+    """The half-hour of an instant; of unsigned numbers, which are divided faster."""
+    return np.int64(np.uint64(at) // np.uint64(HALF_HOUR))
+
+
+@inlined
 def _stretch(hours, pool, at):  # type: ignore[no-untyped-def]
     """How many edges of the pool there are up to an instant."""
     begin = hours.edges_begin[pool]
-    number = hours.edges_until[hours.until_begin[pool] + at // HALF_HOUR]
+    number = hours.edges_until[hours.until_begin[pool] + _half_hour(at)]
     while hours.edges[begin + number] <= at:
         number += 1
     return number
