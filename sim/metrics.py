@@ -8,6 +8,7 @@ came of each step and case, and so from the event log; nothing is counted while 
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from bisect import bisect_right
 from collections.abc import Callable
@@ -166,26 +167,26 @@ class _Measuring:
         """The metrics of pools, and of what channels wait."""
         plan, tally = self.plan, self.tally
         load = PoolLoad.of(plan, tally)
+        bounds = itertools.pairwise(tally.waits_begin.tolist())
+        waits = [tally.waits[begin:end] for begin, end in bounds]
         is_measured = self.unserved.end >= plan.measured_from_at
-        for metric, kind in (("turned_away", Kind.TURN_AWAY), ("reneged", Kind.RENEGE)):
-            pools = self.unserved.pool[(self.unserved.kind == kind) & is_measured]
-            numbers = np.bincount(pools, minlength=len(plan.pools)).tolist()
-            for pool, number in zip(plan.pools, numbers, strict=True):
-                self.values[metric, pool.name] = float(number)
-            if plan.pools:
-                self.values[metric, HALL] = float(len(pools))
+        left = {
+            metric: self.unserved.pool[(self.unserved.kind == kind) & is_measured]
+            for metric, kind in (("turned_away", Kind.TURN_AWAY), ("reneged", Kind.RENEGE))
+        }
         overtime = tally.overtime / (HOUR * max(self.num_working_days, 1))
         for index, pool in enumerate(plan.pools):
+            self.waiting(pool.name, waits[index])
             self.values["utilisation", pool.name] = load.utilisation(index)
             self.values["queue_length_mean", pool.name] = load.queue_length_mean(index)
             self.values["queue_length_max", pool.name] = load.queue_length_max(index)
             self.values["overtime_hours", pool.name] = float(overtime[index])
+            for metric, pools in left.items():
+                self.values[metric, pool.name] = float(np.count_nonzero(pools == index))
+                self.values[metric, HALL] = float(len(pools))
         self.values["overtime_hours", HALL] = float(overtime.sum())
-        subjects = [pool.name for pool in plan.pools] + channels(plan)[0]
-        for subject, begin, end in zip(
-            subjects, tally.waits_begin[:-1], tally.waits_begin[1:], strict=True
-        ):
-            self.waiting(subject, tally.waits[begin:end])
+        for number, channel in enumerate(channels(plan)[0], start=len(plan.pools)):
+            self.waiting(channel, waits[number])
         return load.by_half_hour() if plan.pools else {}
 
     def waiting(self, subject: str, lasted: IntArray) -> None:
