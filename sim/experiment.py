@@ -138,8 +138,7 @@ def run(
 
 def _import_what_tables_need() -> None:
     """It takes longer than a year of a small hall."""
-    for name in ("pandas", "scipy.special"):
-        importlib.import_module(name)
+    importlib.import_module("pandas")
 
 
 def load_all(scenarios: Sources, settings: Sequence[str] = ()) -> dict[str, Loaded]:
