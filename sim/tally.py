@@ -39,11 +39,11 @@ class Tally:
     waits_begin: IntArray
     """Where those of each pool, and of each channel, begin, and the end of the last."""
     joined_at: IntArray
-    """When each wait at a pool began, pool after pool, whenever that was, ..."""
+    """When each wait that took some time began, pool after pool, whenever that was, ..."""
     left_at: IntArray
     """and when it ended; at the end of the horizon at the latest."""
     pool_begin: IntArray
-    """Where the waits at each pool begin, and the end of the last."""
+    """Where these waits at each pool begin, and the end of the last."""
 
 
 def tally(plan: Plan, workload: Workload, outcome: Outcome, unserved: Waits) -> Tally:
@@ -60,11 +60,14 @@ def tally(plan: Plan, workload: Workload, outcome: Outcome, unserved: Waits) -> 
         np.minimum(column[steps], plan.end_at)
         for column in (outcome.enqueued_at, outcome.started_at, outcome.completed_at)
     )
+    begin = np.concatenate((enqueued_at, unserved.begin))
+    end = np.concatenate((started_at, unserved.end))
+    takes_time = begin < end
     pool_begin, (joined_at, left_at) = _grouped(
-        np.concatenate((pool, unserved.pool)),
+        np.concatenate((pool, unserved.pool))[takes_time],
         num_pools,
-        np.concatenate((enqueued_at, unserved.begin)),
-        np.concatenate((started_at, unserved.end)),
+        begin[takes_time],
+        end[takes_time],
     )
     waited = np.zeros(open_half_hours(plan).begin[-1], dtype=np.int64)
     served = np.zeros((num_pools, PER_DAY), dtype=np.int64)

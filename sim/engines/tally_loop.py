@@ -30,11 +30,9 @@ def add_up(hours, steps, sums):  # type: ignore[no-untyped-def]
             joined_at = min(steps.enqueued_at[step], hours.end)
             started_at = min(steps.started_at[step], hours.end)
             completed_at = min(steps.completed_at[step], hours.end)
-            _stand(sums, pool, joined_at, started_at)
-            queue, serving = hours.edges_begin[pool], hours.shift_begin[shift]
-            begins_in = _stretch(hours, pool, started_at)
-            _move(sums, queue + _stretch(hours, pool, joined_at), joined_at, 1)
-            _move(sums, queue + begins_in, started_at, -1)
+            begins_in, serving = _stretch(hours, pool, started_at), hours.shift_begin[shift]
+            if joined_at < started_at:
+                _stand(hours, sums, pool, joined_at, started_at, begins_in)
             _move(sums, serving + begins_in, started_at, 1)
             _move(sums, serving + _stretch(hours, pool, completed_at), completed_at, -1)
             if joined_at >= hours.first:
@@ -48,10 +46,8 @@ def add_up(hours, steps, sums):  # type: ignore[no-untyped-def]
     for wait in range(steps.num_unserved):
         pool = steps.unserved_pool[wait]
         begin, end = steps.unserved_begin[wait], steps.unserved_end[wait]
-        _stand(sums, pool, begin, end)
-        queue = hours.edges_begin[pool]
-        _move(sums, queue + _stretch(hours, pool, begin), begin, 1)
-        _move(sums, queue + _stretch(hours, pool, end), end, -1)
+        if begin < end:
+            _stand(hours, sums, pool, begin, end, _stretch(hours, pool, end))
     _add_stretches(hours, sums)
     return np.int64(0)
 
@@ -67,13 +63,15 @@ def _begin_groups(hours, steps, sums):  # type: ignore[no-untyped-def]
             server = steps.server[step]
             if server != NONE:
                 pool = hours.pool_of_shift[hours.shift_of_server[server]]
-                is_measured = np.int64(steps.enqueued_at[step] >= hours.first)
-                num_stands[pool] += 1
+                joined_at = steps.enqueued_at[step]
+                is_measured = np.int64(joined_at >= hours.first)
+                num_stands[pool] += np.int64(joined_at < steps.started_at[step])
                 num_waits[pool] += is_measured
                 num_measured += is_measured
         num_waits[channel] += num_measured
     for wait in range(steps.num_unserved):
-        num_stands[steps.unserved_pool[wait]] += 1
+        is_long = steps.unserved_begin[wait] < steps.unserved_end[wait]
+        num_stands[steps.unserved_pool[wait]] += np.int64(is_long)
     before = np.int64(0)
     for pool in range(num_pools):
         sums.pool_begin[pool] = before
@@ -94,11 +92,13 @@ def _wait(sums, subject, lasted):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _stand(sums, pool, begin, end):  # type: ignore[no-untyped-def]
-    """Somebody has stood in the queue of a pool."""
-    place = sums.next_stand[pool]
+def _stand(hours, sums, pool, begin, end, ends_in):  # type: ignore[no-untyped-def]
+    """Somebody has stood in the queue of a pool, until an instant in some stretch."""
+    place, queue = sums.next_stand[pool], hours.edges_begin[pool]
     sums.joined_at[place], sums.left_at[place] = begin, end
     sums.next_stand[pool] = place + 1
+    _move(sums, queue + _stretch(hours, pool, begin), begin, 1)
+    _move(sums, queue + ends_in, end, -1)
 
 
 @inlined
