@@ -13,6 +13,7 @@ from sim.timeline import DAY, HOUR, BoolArray, IntArray
 
 HALF_HOUR: Final = HOUR // 2
 PER_DAY: Final = DAY // HALF_HOUR
+PERCENTS: Final = (10, 25, 50, 75, 90)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,12 +79,20 @@ class OpenHalfHours:
     first: IntArray
     """Where each row begins in their order."""
     num_days: IntArray
+    capacity: IntArray
+    """Server-seconds on shift."""
 
     @functools.cached_property
     def is_day(self) -> BoolArray:
         """(rows, most days): whether there is such a day on which it is open."""
         is_day: BoolArray = np.arange(self.num_days.max(initial=0)) < self.num_days[:, np.newaxis]
         return is_day
+
+    @functools.cached_property
+    def ranks(self) -> tuple[np.ndarray, IntArray, IntArray]:
+        """(percents, rows): which of the days in order are that many per cent, between which."""
+        rank = np.outer(np.array(PERCENTS) / 100, self.num_days - 1)
+        return rank, np.floor(rank).astype(np.int64), np.ceil(rank).astype(np.int64)
 
     @classmethod
     def of(cls, hours: tuple[PoolHours, ...]) -> OpenHalfHours:
@@ -95,21 +104,30 @@ class OpenHalfHours:
         )
         num_days = np.bincount(rows)
         used = np.flatnonzero(num_days)
-        num_days = num_days[used]
         return cls(
             begin=np.cumsum([0, *lengths]),
-            in_order=np.argsort(rows, kind="stable"),
+            # Small numbers are sorted faster.
+            in_order=np.argsort(rows.astype(np.min_scalar_type(len(num_days))), kind="stable"),
             pool=used // PER_DAY,
             half_hour=used % PER_DAY,
-            first=np.cumsum(num_days) - num_days,
-            num_days=num_days,
+            first=(np.cumsum(num_days) - num_days)[used],
+            num_days=num_days[used],
+            capacity=np.concatenate([np.zeros(0, np.int64), *(h.capacity for h in hours)])[used],
         )
 
 
 @functools.lru_cache(maxsize=64)
 def pool_hours(plan: Plan) -> tuple[PoolHours, ...]:
-    """The hours of every pool, worked out once for all replications."""
-    return tuple(PoolHours.of(plan, pool) for pool in plan.pools)
+    """The hours of every pool, worked out once; pools of the same shifts share them."""
+    known: dict[object, PoolHours] = {}
+    result = []
+    for pool in plan.pools:
+        shifts = [plan.shifts[shift] for shift in pool.shifts]
+        like = tuple((shift.sessions, shift.servers) for shift in shifts)
+        if like not in known:
+            known[like] = PoolHours.of(plan, pool)
+        result.append(known[like])
+    return tuple(result)
 
 
 @functools.lru_cache(maxsize=64)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from sim.plan import Plan
-from sim.pool_hours import HALF_HOUR, OpenHalfHours, PoolHours, open_half_hours, pool_hours
+from sim.pool_hours import (
+    HALF_HOUR,
+    PERCENTS,
+    OpenHalfHours,
+    PoolHours,
+    open_half_hours,
+    pool_hours,
+)
 from sim.tally import Tally
 from sim.timeline import IntArray
-
-PERCENTS: Final = (10, 25, 50, 75, 90)
-FloatArray = np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,21 +53,19 @@ class PoolLoad:
         """The table of the half-hours of the day in which a pool is open on some day."""
         rows, tally = self.half_hours, self.tally
         where = rows.pool, rows.half_hour
-        capacity = np.stack([hours.capacity for hours in self.hours])[where]
         count, waited = tally.num_waits[where], tally.waited[rows.in_order]
         # One row a half-hour, its days in the order of their queues.
         queues = np.full(rows.is_day.shape, np.iinfo(np.int64).max)
         queues[rows.is_day] = waited
         queues.sort(axis=1)
-        rank = np.outer(np.array(PERCENTS) / 100, rows.num_days - 1)
-        below, above = np.floor(rank).astype(np.int64), np.ceil(rank).astype(np.int64)
+        rank, below, above = rows.ranks
         each = np.arange(len(queues))
         low, high = queues[each, below], queues[each, above]
         quantiles = (low + (high - low) * (rank - below)) / HALF_HOUR
         total = np.add.reduceat(waited, rows.first)
         columns = {
             "half_hour": rows.half_hour * HALF_HOUR,
-            "utilisation": tally.served[where] / capacity,
+            "utilisation": tally.served[where] / rows.capacity,
             "waiting_time_mean": np.where(
                 count > 0, tally.total_waits[where] / np.maximum(count, 1), np.nan
             ),

@@ -13,8 +13,7 @@ from sim.event_log import Kind, pool_of_server, shift_of_server
 from sim.metrics import Measures, measure
 from sim.outcome import Places, outcome_of, waits_without_service
 from sim.plan import NONE
-from sim.pool_hours import HALF_HOUR, PER_DAY
-from sim.pool_load import PERCENTS
+from sim.pool_hours import HALF_HOUR, PER_DAY, PERCENTS
 from sim.tally import tally
 from sim.timeline import DAY, HOUR
 

@@ -167,7 +167,7 @@ def _hours(plan: Plan) -> HoursTables:
     pool_of_shift = [shift.pool for shift in plan.shifts]
     edges = [np.append(hours.edges, NEVER) for hours in pools]
     num_edges = [len(of_pool) for of_pool in edges]
-    half_hours = np.arange(plan.end_at // HALF_HOUR + 1) * HALF_HOUR
+    num_half_hours = plan.end_at // HALF_HOUR + 1
     shift_begin = begins_of([sum(num_edges), *(num_edges[pool] for pool in pool_of_shift)])[1:]
     is_on = np.zeros(shift_begin[-1], np.uint8)
     for hours, pool in zip(pools, plan.pools, strict=True):
@@ -188,8 +188,11 @@ def _hours(plan: Plan) -> HoursTables:
             np.append(np.where(hours.number == NONE, NONE, hours.number + first), (NONE, NONE))
             for hours, first in zip(pools, begin[:-1], strict=True)
         ),
-        edges_until=joined(np.searchsorted(hours.edges, half_hours, "right") for hours in pools),
-        until_begin=begins_of([len(half_hours)] * len(pools)),
+        edges_until=joined(
+            np.bincount(-(-hours.edges // HALF_HOUR), minlength=num_half_hours + 1).cumsum()
+            for hours in pools
+        ),
+        until_begin=begins_of([num_half_hours + 1] * len(pools)),
         shift_begin=shift_begin,
         is_on=is_on,
     )
