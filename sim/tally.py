@@ -89,7 +89,7 @@ def tally(plan: Plan, workload: Workload, outcome: Outcome, unserved: Waits) -> 
     lasted, pool = (started_at - enqueued_at)[is_measured], pool[is_measured]
     names, _ = channels(plan)
     of_step = np.repeat(channel_of_case(plan, workload), np.diff(workload.first_step))
-    subject = np.concatenate((pool, num_pools + of_step[steps[is_measured]]))
+    subject = np.concatenate((pool, num_pools + of_step[steps[is_measured]].astype(np.int64)))
     waits_begin, (waits,) = _grouped(subject, num_pools + len(names), np.tile(lasted, 2))
     num_waits, total_waits = np.zeros((2, num_pools, PER_DAY), dtype=np.int64)
     began_in = enqueued_at[is_measured] % DAY // HALF_HOUR
