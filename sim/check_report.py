@@ -47,7 +47,7 @@ def load_warnings(loaded: Loaded) -> list[str]:
         f"pool '{pool.pool}' has load {pool.load:.2f}: "
         "more work comes than it can do: people leave or its queue grows"
         for pool in offered_load(loaded.scenario)
-        if pool.load >= 1
+        if pool.is_overload
     ]
     found = [*overloads, *warnings_about(loaded.scenario)]
     return [f"{one_line(loaded.path)}: {warning}" for warning in found]

@@ -7,6 +7,8 @@
     ├── LawViolated          1    a run broke one of the laws that hold in every run: a bug
     ├── EnginesDiffer        1    the engines gave different logs: a bug
     ├── RunawayError         1    a run that does not come to its end
+    ├── IncompleteError      4    replications are missing; what was done is kept
+    ├── ClusterError         5    a cluster cannot be used
     └── ResultsError         5    a results folder cannot be written or read
 
 A file's problems come all at once, each with file, line and column.
@@ -89,6 +91,18 @@ class RunawayError(HallError):
     """A run does not come to its end: no time passes, or there are too many events."""
 
     exit_code = 1
+
+
+class IncompleteError(HallError):
+    """Replications are missing: they failed, or the run ended early; what was done is kept."""
+
+    exit_code = 4
+
+
+class ClusterError(HallError):
+    """A cluster cannot be used: it does not answer, or its workers would give other numbers."""
+
+    exit_code = 5
 
 
 class ResultsError(HallError):

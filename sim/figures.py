@@ -1,17 +1,20 @@
-"""Which figures an experiment has: its tables, labels and promises, handed to `plots`."""
+"""Which figures an experiment has, from its tables, labels and promises; and figures as files."""
 
 from __future__ import annotations
 
-import secrets
+import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sim.durations import parse_time_of_day
+from sim.errors import ResultsError
 from sim.experiment import Experiment
+from sim.files import write_whole
 from sim.labels import Labels, limit, title
 from sim.metric_definitions import METRICS, lead_time_limit
+from sim.numbers import together_text
+from sim.texts import one_line
 from sim.timeline import MINUTE
 
 if TYPE_CHECKING:
@@ -19,28 +22,40 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-FIGURE_NAMES: Final = ("lead_times", "half_hours", "queue_lengths", "visits", "differences")
+def draw_figures(experiment: Experiment) -> Iterator[tuple[str, bytes]]:
+    """Name and PNG of every figure, one at a time; the same bytes for the same experiment."""
+    from sim import plot_style
+
+    for name, figure in experiment_figures(experiment):
+        yield name, plot_style.rendered(figure)
 
 
-def draw_figures(experiment: Experiment, folder: Path) -> list[Path]:
-    """Draw every figure as PNG into a folder that is there; gives their paths.
+def write_figure(figure: Figure, path: Path) -> None:
+    """Write one figure in the format that the ending of the file's name says.
 
-    Each takes the place of an earlier one when it is complete. Raises OSError.
+    It takes the place of an earlier one when it is complete. Raises ResultsError.
     """
     from sim import plot_style
 
-    paths = []
-    for name, figure in experiment_figures(experiment):
-        path = folder / f"{name}.png"
-        new = folder / f".{name}-{secrets.token_hex(4)}.tmp"
-        try:
-            plot_style.save_figure(figure, new)
-            new.replace(path)
-        finally:
-            with suppress(OSError):
-                new.unlink()
-        paths.append(path)
-    return paths
+    try:
+        write_whole(path, plot_style.rendered(figure, path.suffix[1:].lower()))
+    except OSError as error:
+        raise _cannot_be_written(path, error.strerror or error) from None
+
+
+def check_figure_file(path: Path) -> None:
+    """Raise ResultsError if no figure can be written there. Nothing stays behind."""
+    if path.is_dir():
+        raise ResultsError(f"{one_line(path)}: is a folder, not a file")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise _cannot_be_written(path, error.strerror or error) from None
+
+
+def _cannot_be_written(path: Path, reason: object) -> ResultsError:
+    return ResultsError(f"{one_line(path)}: cannot write the figure: {reason}")
 
 
 def experiment_figures(experiment: Experiment) -> Iterator[tuple[str, Figure]]:
@@ -65,7 +80,9 @@ def experiment_figures(experiment: Experiment) -> Iterator[tuple[str, Figure]]:
     yield "visits", plots.visits_figure(experiment.visits, labels.case_types, caption, names)
     if len(names) > 1:
         differences, left_out = headline_differences(experiment)
-        interval = f"{experiment.confidence:.0%} confidence interval".replace("%", " %")
+        count = int(experiment.headline_differences()["joint_low"].notna().sum())
+        together = f", all of which {together_text(experiment.confidence, count)}" if count else ""
+        interval = f"paired t interval{together}"
         if left_out:
             caption += f" Differences that are 0 in every replication: {left_out}, left out."
         yield "differences", plots.difference_figure(differences, {}, caption, names, interval)
@@ -80,13 +97,14 @@ def _in_seconds(half_hours: pd.DataFrame) -> pd.DataFrame:
 
 
 def headline_differences(experiment: Experiment) -> tuple[pd.DataFrame, int]:
-    """The differences that lead a report, shares in points, with row labels.
+    """The differences that lead a report with their joint intervals, shares in points, labelled.
 
     Without those that are 0 in every replication of every scenario; and how many these are.
     """
     from sim.plots import POINTS
 
     found = experiment.headline_differences()
+    found = found.assign(low=found["joint_low"], high=found["joint_high"])
     # An interval of no width is one of values that are all the same.
     is_same = (found["difference"] == 0) & (found[["low", "high"]].fillna(0) == 0).all(axis=1)
     is_same = is_same.groupby([found["metric"], found["subject"]]).transform("all")

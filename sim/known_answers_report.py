@@ -10,7 +10,7 @@ from rich.text import Text
 from sim.known_answers import CHANCE, PRECISION, Finding
 from sim.metric_definitions import SHARE
 from sim.numbers import replications_text
-from sim.report import plain_table
+from sim.report_parts import plain_table
 
 
 def known_answers_report(findings: Sequence[Finding], seed: int) -> RenderableType:

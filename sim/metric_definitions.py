@@ -50,6 +50,7 @@ class Metric:
     subjects: tuple[Subject, ...]
     is_headline: bool = False
     """Whether it leads a report."""
+    can_be_negative: bool = False
 
     @property
     def is_share(self) -> bool:
@@ -103,6 +104,7 @@ METRICS: Final[dict[str, Metric]] = {
             "Share of cases whose clock runs at the end of the horizon",
             ("promise",),
         ),
+        Metric("promised_cases", "cases", "Cases that the promise is about", ("promise",)),
         Metric("waiting_time_mean", "min", f"Mean waiting time, {_WAITING}", _WAITS, True),
         Metric(
             "waiting_time_p90",
@@ -151,6 +153,14 @@ METRICS: Final[dict[str, Metric]] = {
         Metric("finished", "cases", "Of these, with everything done by the end", _COHORT),
         Metric("in_progress", "cases", "Of these, unfinished at the end", _COHORT),
         Metric("lost", "cases", "Of these, gone for good with something undone", _COHORT),
+        Metric(
+            "backlog_growth",
+            "cases/working day",
+            "All cases in progress at the end, minus those at the beginning of the measured part, "
+            "for each working day in it",
+            _COHORT,
+            can_be_negative=True,
+        ),
         Metric("visits_mean", "visits", "Mean visits of a finished case", _COHORT, True),
         Metric("visits_median", "visits", "Median visits of a finished case", _COHORT),
         Metric("no_visit_share", SHARE, "Share of finished cases without a visit", _COHORT),

@@ -113,6 +113,7 @@ class _Measuring:
             on_clock = by_clock[promise.within.clock]
             self.values["on_time_share", name] = on_clock.share_within(limit)
             self.values["unfinished_share", name] = _share(~is_complete)
+            self.values["promised_cases", name] = len(is_complete)
             lead_times, shares = on_clock.steps(MOST_LEAD_TIMES, limit)
             table["time"] += [name] * len(shares)
             table["unit"] += [LEAD_TIME_UNITS[promise.within.clock][0]] * len(shares)
@@ -206,7 +207,7 @@ class _Measuring:
         def count(is_counted: BoolArray) -> IntArray:
             return np.bincount(workload.itinerary[is_counted], minlength=num_itineraries)
 
-        is_finished = outcome.departed_at != NEVER
+        is_finished, is_lost = outcome.departed_at != NEVER, outcome.lost_at != NEVER
         finished = np.flatnonzero(is_finished & self.is_measured)
         visits = outcome.visits[finished]
         most = int(visits.max(initial=0)) + 1
@@ -218,7 +219,8 @@ class _Measuring:
         by_itinerary = (
             count(self.is_measured),
             count(is_finished & (outcome.departed_at >= self.plan.measured_from_at)),
-            count(self.is_measured & (outcome.lost_at != NEVER)),
+            count(is_lost & self.is_measured),
+            count(is_lost & (outcome.lost_at >= self.plan.measured_from_at)),
             num_finished * (places.total(places.repeats) == 0),
             num_finished * places.total(places.documents),
             *by_visits.T,
@@ -243,13 +245,17 @@ class _Measuring:
         arrived: int,
         departed: int,
         lost: int,
+        gone: int,
         first_pass: int,
         documents: int,
         *by_visits: int,
     ) -> list[float]:
         """The metrics of a group of cases; gives the share finished with each number of visits.
 
-        by_visits  how many are finished with no visit, with one, ...; of them is what comes before.
+        departed, gone  done and lost in the measured part, whenever they came; all else is of those
+                        who came in it.
+        by_visits       how many are finished with no visit, with one, ...; of them is what comes
+                        before.
         """
         finished = sum(by_visits)
 
@@ -263,6 +269,9 @@ class _Measuring:
             ("finished", subject): float(finished),
             ("lost", subject): float(lost),
             ("in_progress", subject): float(arrived - finished - lost),
+            ("backlog_growth", subject): (arrived - departed - gone) / self.num_working_days
+            if self.num_working_days
+            else float("nan"),
             ("visits_mean", subject): per_finished(sum(n * c for n, c in enumerate(by_visits))),
             ("visits_median", subject): float(median) if finished else float("nan"),
             ("no_visit_share", subject): per_finished(by_visits[0]),

@@ -150,7 +150,7 @@ def _check_promises(scenario: Scenario) -> Iterator[Finding]:
                 known = milestones_of(scenario.case_types[case_type])
                 if milestone not in known:
                     hint = f"no milestone '{shown(milestone)}' in case type '{case_type}'."
-                    yield (*path, key), hint + _choice("milestone", milestone, known)
+                    yield (*path, key), hint + among("milestone", milestone, known)
                     break
 
 
@@ -160,7 +160,7 @@ def milestones_of(case_type: CaseType) -> list[str]:
     return list(dict.fromkeys([ARRIVED, *(name for name in named if name), DEPARTED]))
 
 
-def _subjects(scenario: Scenario) -> dict[str, Collection[str]]:
+def subjects_of(scenario: Scenario) -> dict[str, Collection[str]]:
     """What metrics can be of, by kind."""
     channels = [v for t in scenario.case_types.values() for v in t.attributes.get(CHANNEL, ())]
     return {
@@ -174,7 +174,7 @@ def _subjects(scenario: Scenario) -> dict[str, Collection[str]]:
 
 def _check_subjects(scenario: Scenario) -> Iterator[Finding]:
     """Of two subjects with one name, the values of a metric that both have could not be told."""
-    subjects = _subjects(scenario)
+    subjects = subjects_of(scenario)
     shared: dict[tuple[str, str], str] = {}
     for metric in METRICS.values():
         for kinds in itertools.combinations(metric.subjects, 2):
@@ -188,7 +188,7 @@ def _check_subjects(scenario: Scenario) -> Iterator[Finding]:
 
 
 def _check_published(scenario: Scenario) -> Iterator[Finding]:
-    subjects = _subjects(scenario)
+    subjects = subjects_of(scenario)
     for name, figure in scenario.published.items():
         path = ("published", name)
         if figure.metric not in METRICS:
@@ -212,10 +212,10 @@ def _all_unknown(
 
 def _unknown(path: Path, kind: str, name: str | None, known: Collection[str]) -> Iterator[Finding]:
     if name is not None and name not in known:
-        yield path, f"no {kind} '{shown(name)}'.{_choice(kind, name, known)}"
+        yield path, f"no {kind} '{shown(name)}'.{among(kind, name, known)}"
 
 
-def _choice(kind: str, name: str, known: Collection[str]) -> str:
+def among(kind: str, name: str, known: Collection[str]) -> str:
     """Which names there are, and which of them may be meant."""
     if not known:
         return " There are none"

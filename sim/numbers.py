@@ -1,7 +1,7 @@
 """Numbers as people read them: decimals, per cent, intervals.
 
-An interval is shown as far as its values are possible: every metric is 0 or more, a share 100 % or
-less. Tables keep intervals as they were computed.
+An interval is shown as far as its values are possible: most metrics are 0 or more, a share is 100 %
+or less. Tables keep intervals as they were computed.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Number:
         """The ends of an interval, and in how many replications there was a value."""
         if row.replications == 0:
             return "no value in any replication"
-        if row.replications == 1:
+        if row.replications == 1 and math.isnan(row.low):
             found = f"not estimable ({replications_text(1)})"
         else:
             # As many decimals as the mean has.
@@ -63,7 +63,8 @@ class Number:
 
     def _possible(self, value: float) -> float:
         most = 1 if self.metric.is_share else math.inf
-        return min(max(value, -most if self.is_difference else 0), most)
+        has_sign = self.is_difference or self.metric.can_be_negative
+        return min(max(value, -most if has_sign else 0), most)
 
     def _text(self, value: float, like: float) -> str:
         if math.isnan(value):
@@ -82,3 +83,19 @@ class Number:
 def replications_text(count: int) -> str:
     """Such as `1 replication`."""
     return f"{count} replication{'s' * (count != 1)}"
+
+
+def percent(share: float) -> str:
+    """Such as `95 %`, with the decimals that it takes."""
+    return f"{100 * share:.10g} %"
+
+
+def round_number(value: float) -> str:
+    """A number of 1 or more to two figures, such as `12` or `1,300`."""
+    return f"{float(f'{value:.2g}'):,.10g}"
+
+
+def together_text(confidence: float, count: int) -> str:
+    """What so many simultaneous intervals are."""
+    differences = f"{count} difference{'s' * (count != 1)}"
+    return f"hold together at {percent(confidence)} (Bonferroni, {differences})"

@@ -41,6 +41,11 @@ class PoolLoad:
             return self.work_hours / self.server_hours
         return math.inf if self.work_hours > 0 else 0.0
 
+    @property
+    def is_overload(self) -> bool:
+        """Whether so much work comes that no steady state can be expected."""
+        return self.load >= 1
+
 
 def offered_load(hall: Plan | Scenario) -> list[PoolLoad]:
     """The load of each pool, in the order of the file."""

@@ -54,12 +54,19 @@ _LOOK: Final[dict[str, Any]] = {
     "grid.color": "#e4e4e4",
     "hatch.linewidth": 0.7,
     "savefig.dpi": 150,
+    "svg.hashsalt": "hall",
     "text.parse_math": False,
 }
 SMALL: Final[dict[str, Any]] = {
     "fontsize": 8,
     "bbox": {"facecolor": "white", "alpha": 0.85, "linewidth": 0, "pad": 0.8},
 }
+FORMATS: Final[dict[str, tuple[str, ...]]] = {
+    "png": ("Software",),
+    "svg": ("Creator", "Date"),
+    "pdf": ("CreationDate", "Creator", "Producer"),
+}
+"""How a figure can be written, and what is not written about it."""
 # petroff10, in an order that keeps the first ones apart in grey.
 _COLOURS: Final = "#3f90da #bd1f01 #ffa90e #832db6 #94a4a2 #a96b59 #e76300 #b9ac70 #717581 #92dadd"
 # 10 colours and 7 lines: no two of the first 70 scenarios share both.
@@ -105,12 +112,15 @@ def look() -> Iterator[None]:
         yield
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write the figure as PNG at 150 dpi: the same bytes for the same figure (no date in it)."""
+def rendered(figure: Figure, kind: str = "png") -> bytes:
+    """The figure as a file: the same bytes for the same figure (no date in it).
+
+    kind  a key of FORMATS; PNG has 150 dpi.
+    """
     content = BytesIO()
     with look():
-        figure.savefig(content, format="png", metadata={"Software": None})
-    path.write_bytes(content.getvalue())
+        figure.savefig(content, format=kind, metadata=dict.fromkeys(FORMATS[kind]))
+    return content.getvalue()
 
 
 @dataclass(frozen=True)

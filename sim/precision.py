@@ -3,13 +3,45 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
-from sim.output_analysis import CONFIDENCE, estimate
+from sim.chosen_metrics import Choice
+from sim.output_analysis import CONFIDENCE, Estimate, estimate
 
 FEWEST: Final = 3
 """Values before which no interval is trusted."""
+MOST: Final = 1000
+"""Replications, unless told."""
+USUAL: Final = ("working_days_mean", "waiting_time_mean")
+"""The metric that is to be known unless told: the first of these that there is."""
+Key: TypeAlias = tuple[str, str, str]
+"""Scenario, metric and subject."""
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How well metrics are to be known, and how many replications that may take."""
+
+    wanted: float
+    """Half-width of the interval, relative to the mean; above 0."""
+    metrics: tuple[str, ...] = ()
+    """As in `Choice.named`; without any: the mean time of every promise, or the mean wait where
+    nothing is promised."""
+    budget: int = MOST
+    """Replications after which it has to be good enough."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.wanted < 1:
+            raise ValueError(f"a precision lies between 0 and 1, not at {self.wanted:g}")
+
+    def keys(self, keys: Iterable[Key]) -> list[Key]:
+        """Those of the keys that are meant."""
+        keys = list(keys)
+        there = {metric for _, metric, _ in keys}
+        choice = Choice(self.metrics or tuple(metric for metric in USUAL if metric in there)[:1])
+        return [key for key in keys if choice.leads(key[1], key[2], ())]
 
 
 @dataclass
@@ -66,3 +98,64 @@ class PrecisionRule:
             return False
         found = estimate(self.values, self.confidence)
         return found.half_width <= self.wanted * abs(found.mean)
+
+
+@dataclass
+class Search:
+    """Several metrics at once: how many replications it takes until all are known well enough."""
+
+    precision: Precision
+    rules: dict[Key, PrecisionRule] = field(default_factory=dict)
+    num_replications: int = 0
+    """How many were looked at."""
+
+    def add(self, values: Mapping[Key, float]) -> bool:
+        """Whether all are known with the next replication; of all scenarios, without gaps."""
+        self.num_replications += 1
+        for key in self.precision.keys(values):
+            rule = self.rules.setdefault(key, PrecisionRule(self.precision.wanted))
+            rule.add(values[key])
+        return self.is_reached
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether all that ever have a value are known."""
+        return self.num_replications >= FEWEST and not self.open()
+
+    def open(self) -> dict[Key, Estimate]:
+        """What is not known well enough yet, as far as it is known."""
+        return {
+            key: estimate(rule.values, rule.confidence)
+            for key, rule in self.rules.items()
+            if rule.values and not rule.is_reached
+        }
+
+    def num_likely(self) -> int:
+        """How many replications it takes, about, if values go on to vary as they did."""
+        wanted = self.precision.wanted
+        widths = [_relative_width(entry) for entry in self.open().items()]
+        share = max(widths, default=wanted) / wanted
+        look_ahead = max(rule.look_ahead for rule in self.rules.values()) if self.rules else 0
+        likely = self.num_replications * min(max(share, 1), 1e3) ** 2
+        return math.ceil(likely) + look_ahead
+
+    def summary(self) -> str:
+        """One line: what is known how well."""
+        wanted = f"{100 * self.precision.wanted:g} %"
+        metrics = ", ".join(dict.fromkeys(metric for _, metric, _ in self.rules))
+        count = f"{self.num_replications} replications"
+        if self.is_reached:
+            return f"precision: {metrics} within {wanted} after {count}"
+        (scenario, metric, subject), found = max(self.open().items(), key=_relative_width)
+        width = 100 * _relative_width(((scenario, metric, subject), found))
+        return (
+            f"precision: not within {wanted} after {count}, which is the budget: {metric} of "
+            f"{subject} in {scenario} is within {width:.2g} %; some {self.num_likely():,} may do"
+        )
+
+
+def _relative_width(entry: tuple[Key, Estimate]) -> float:
+    _, found = entry
+    if not found.is_estimable or not found.mean:
+        return math.inf
+    return found.half_width / abs(found.mean)

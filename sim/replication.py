@@ -17,7 +17,7 @@ import numpy as np
 from sim.draws import draw_workload
 from sim.errors import EnginesDiffer
 from sim.event_log import EventLog
-from sim.metrics import Measures, Tallying, measure
+from sim.metrics import Measures, measure
 from sim.outcome import Outcome, Places, outcome_of, waits_without_service
 from sim.plan import Plan
 from sim.tally import tally
@@ -46,32 +46,52 @@ def replicate(
     Raises LawViolated, RunawayError, and NoMachineCodeError for an engine that cannot be compiled.
     """
     clock = Clock()
-    if engine == "simpy":
-        workload = clock.timed("draw", draw_workload, plan, seed, replication)
-        log = clock.timed("simulate", _simulate_in_simpy, plan, workload)
-        return _measured(plan, workload, log, tally, check, clock)
-    from sim.engines import compiled_draw, compiled_engine, compiled_tally
-
-    workload = clock.timed("draw", compiled_draw.draw_workload, plan, seed, replication)
-    simulate = compiled_engine.simulate if check else compiled_engine.simulate_outcome
-    came = clock.timed("simulate", simulate, plan, workload)
-    return _measured(plan, workload, came, compiled_tally.tally, check, clock)
-
-
-def _measured(
-    plan: Plan,
-    workload: Workload,
-    came: EventLog | Outcome,
-    tallying: Tallying,
-    check: bool,
-    clock: Clock,
-) -> Replication:
+    workload, came = _simulated(plan, seed, replication, engine, check, clock)
     if check:
         from sim.laws import assert_laws
 
         clock.timed("check", assert_laws, plan, workload, came)
+    tallying = tally
+    if engine == "compiled":
+        from sim.engines import compiled_tally
+
+        tallying = compiled_tally.tally
     measures = clock.timed("measure", measure, plan, workload, came, tallying)
     return Replication(measures, clock.seconds)
+
+
+def replicate_outcome(
+    plan: Plan, seed: int, replication: int, engine: Engine = "simpy"
+) -> tuple[Workload, Outcome]:
+    """Draw and simulate: what is drawn, and what came of it.
+
+    Raises RunawayError, and NoMachineCodeError for an engine that cannot be compiled.
+    """
+    workload, came = _simulated(plan, seed, replication, engine, False, Clock())
+    return workload, outcome_of(workload, came) if isinstance(came, EventLog) else came
+
+
+def replicate_log(
+    plan: Plan, seed: int, replication: int, engine: Engine = "simpy"
+) -> tuple[Workload, EventLog]:
+    """Draw and simulate: what is drawn, and every event; raises as `replicate_outcome` does."""
+    workload, log = _simulated(plan, seed, replication, engine, True, Clock())
+    assert isinstance(log, EventLog)
+    return workload, log
+
+
+def _simulated(
+    plan: Plan, seed: int, replication: int, engine: Engine, with_log: bool, clock: Clock
+) -> tuple[Workload, EventLog | Outcome]:
+    """The workload, and its log if that is wanted or all that the engine gives."""
+    if engine == "simpy":
+        workload = clock.timed("draw", draw_workload, plan, seed, replication)
+        return workload, clock.timed("simulate", _simulate_in_simpy, plan, workload)
+    from sim.engines import compiled_draw, compiled_engine
+
+    workload = clock.timed("draw", compiled_draw.draw_workload, plan, seed, replication)
+    simulate = compiled_engine.simulate if with_log else compiled_engine.simulate_outcome
+    return workload, clock.timed("simulate", simulate, plan, workload)
 
 
 def compare_engines(plan: Plan, seed: int, replication: int = 0) -> None:

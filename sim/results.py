@@ -1,104 +1,146 @@
-"""Results folders: what was run, the tables that came out, and the figures.
+"""Results folders: the replications that are kept, and what people read of them.
 
-    experiment.json          seed, replications, versions, what each metric is; marks the folder
+    replications.sqlite      what was run, see `store`
+    experiment.json          seed, replications, versions, what each metric is
     scenarios/NAME.yaml      each scenario, every value explicit: runs again as it is
-    metrics.csv              one row a value: scenario, replication, metric, subject, unit, value
-    estimates.csv            mean and interval over replications
-    differences.csv          paired differences from the first scenario
-    published.csv            published beside simulated figures
-    lead_times.csv, half_hours.csv, visits.csv    distributions, see `Experiment`
-    figures/*.png
+    metrics, estimates, differences, published, lead_times, half_hours, visits
+                             tables, see `Experiment`; each as .csv and .parquet
+    figures/*.png            where they were asked for
+    logs/NAME-3.parquet      the event log of replication 3, where it was asked for
+    SHA256SUMS               of all these but the first: `sha256sum -c SHA256SUMS`
 
-A folder is written whole or not at all (see `folders`). The same experiment gives the same bytes.
-Tables are CSV in UTF-8 with a byte order mark, so that spreadsheets show Chinese; text that a
-spreadsheet would take for a formula gets a quote mark in front. Shares are 0 to 1.
+Everything but the logs follows from the replications, and is written anew when there are more of
+them. The same experiment gives the same bytes. Files of others in the folder are left alone.
 """
 
 from __future__ import annotations
 
-import csv
-import importlib.metadata
+import contextlib
+import hashlib
 import json
-import os
-import platform
 import re
+import shlex
 import unicodedata
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sim import tables
-from sim.durations import parse_time_of_day
+from sim import store as stores
+from sim import table_files
+from sim.chosen_metrics import Choice
+from sim.definition import Definition, version_of
 from sim.errors import ResultsError, ScenarioError
-from sim.experiment import Experiment, load_all
-from sim.figures import FIGURE_NAMES, draw_figures
-from sim.folders import check_writable, new_folder
-from sim.loading import resolved_yaml
+from sim.experiment import Experiment, Missing, tables_of
+from sim.figures import draw_figures
+from sim.files import write_whole
+from sim.loading import Loaded, resolved_yaml
 from sim.metric_definitions import METRICS
+from sim.sources import as_data, load_all
+from sim.store import Store
 from sim.texts import one_line
-from sim.tree import shown
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
-FORMAT: Final = "service-hall results"
-FORMAT_VERSION: Final = 2
 ABOUT: Final = "experiment.json"
-SCENARIOS: Final = "scenarios"
-FIGURES: Final = "figures"
-TABLES: Final = (
-    *("metrics", "estimates", "differences", "published"),
-    *("lead_times", "half_hours", "visits"),
-)
-PACKAGES: Final = ("service-hall", "numpy", "scipy", "simpy", "pandas", "matplotlib")
+SCENARIOS, FIGURES, LOGS = "scenarios", "figures", "logs"
+SUMS: Final = "SHA256SUMS"
+SHOWN: Final = "shown"
+"""Under which the store notes what the tables show."""
+DRAWING: Final = ("pandas", "pyarrow", "matplotlib")
+"""Libraries on which files depend, but no number."""
 _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-_LEFT_BY_OTHERS: Final = re.compile(r"\..*|~\$.*|Thumbs\.db|desktop\.ini")
+
+
+def default_folder(definition: Definition) -> Path:
+    """Where an experiment is kept unless told: named after its scenarios and what defines it."""
+    names = "-vs-".join(file_names(list(definition.scenarios)).values())[:100]
+    return Path("results", f"{names}-{definition.digest[:8]}")
+
+
+@contextlib.contextmanager
+def open_folder(
+    folder: Path, definition: Definition, scenarios: Mapping[str, Loaded]
+) -> Iterator[Store]:
+    """The store of an experiment in its folder, which is made if there is none.
+
+    Raises ResultsError if it cannot be used, see `store.open_to_write`; what is there stays.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            _check_usable(folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            store = stack.enter_context(stores.open_to_write(folder, definition))
+            # At once: whatever happens, there is something to go on from.
+            (folder / SCENARIOS).mkdir(exist_ok=True)
+            for name, path in _scenario_paths(folder, scenarios).items():
+                text = resolved_yaml(scenarios[name]).encode()
+                if not _is_content(path, text):
+                    write_whole(path, text)
+        except (OSError, ValueError) as error:
+            raise _failed(folder, error) from None
+        yield store
+
+
+def _check_usable(folder: Path) -> None:
+    """Raise ResultsError if something else is there."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise ResultsError(f"{one_line(folder)}: {one_line(there)} is a file, not a folder")
+    if not folder.exists() or (folder / stores.STORE).exists():
+        return
+    if any(not path.name.startswith(".") for path in folder.iterdir()):
+        what = "an earlier version's results" if (folder / ABOUT).exists() else "no results"
+        raise ResultsError(f"{one_line(folder)} is not empty and holds {what}; name another folder")
 
 
 # Writing
 
 
-def check_folder(folder: str | Path) -> Path:
-    """The folder's path, if results can be written there; an earlier results folder is replaced.
+def write_results(experiment: Experiment, store: Store, figures: bool = False) -> None:
+    """Write what people read into the experiment's folder, unless it is there already.
 
-    Raises ResultsError if something else is there, or nothing can be written. Nothing stays behind.
+    Raises ResultsError; what was there is then still there, or is written by the next run.
     """
-    path = Path(os.path.abspath(folder))
+    folder = experiment.folder
+    assert folder is not None
     try:
-        path = path.resolve()
-        if path.exists():
-            _check_replaceable(path)
-        above = next(parent for parent in path.parents if parent.exists())
-        if not above.is_dir():
-            raise ResultsError(f"{one_line(folder)}: {one_line(above)} is a file, not a folder")
-        check_writable(above)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise _failed(folder, error) from None
-    return path
-
-
-def write_results(experiment: Experiment, folder: str | Path, figures: bool = True) -> Path:
-    """Write a results folder, in the place of an earlier one; gives its path.
-
-    Raises ResultsError if it cannot be written; what was there before is then still there.
-    """
-    path = check_folder(folder)
-    try:
-        with new_folder(path, _check_replaceable) as new:
-            _write(experiment, new, figures)
+        shown = {
+            "replications": experiment.replications,
+            "reference": experiment.reference,
+            "leading": experiment.leading.named,
+            "engine": experiment.engine,
+            "remarks": experiment.remarks,
+            "missing": [asdict(missing) for missing in experiment.missing],
+        }
+        about = _json(_about(experiment, store.definition))
+        sums = read_sums(folder)
+        has_figures = any(name.startswith(f"{FIGURES}/") for name in sums)
+        is_there = sums.get(ABOUT) == _sum(about) and store.noted(SHOWN) == json.loads(_json(shown))
+        if is_there and (has_figures or not figures) and not damaged_files(folder):
+            return
+        # Scenarios are there since the folder was opened.
+        paths = _scenario_paths(folder, experiment.scenarios).values()
+        files = {f"{SCENARIOS}/{path.name}": path.read_bytes() for path in paths}
+        files |= {**_table_files(experiment), ABOUT: about}
+        if figures:
+            files |= {f"{FIGURES}/{n}.png": data for n, data in draw_figures(experiment)}
+        store.note(SHOWN, shown)
+        store.commit()
+        _publish(folder, files)
     except OSError as error:
         raise _failed(folder, error) from None
-    return path
 
 
-def _write(experiment: Experiment, folder: Path, figures: bool) -> None:
-    (folder / SCENARIOS).mkdir()
-    files = file_names(list(experiment.scenarios))
-    for name, loaded in experiment.scenarios.items():
-        _write_text(folder / SCENARIOS / f"{files[name]}.yaml", resolved_yaml(loaded))
-    contents = {
+def _scenario_paths(folder: Path, names: Iterable[str]) -> dict[str, Path]:
+    """Where each scenario stands, every value explicit."""
+    files = file_names(list(names))
+    return {name: folder / SCENARIOS / f"{file}.yaml" for name, file in files.items()}
+
+
+def _table_files(experiment: Experiment) -> dict[str, bytes]:
+    tables = {
         "metrics": experiment.metrics,
         "estimates": experiment.estimates,
         "differences": experiment.differences(),
@@ -107,27 +149,23 @@ def _write(experiment: Experiment, folder: Path, figures: bool) -> None:
         "half_hours": experiment.half_hours,
         "visits": experiment.visits,
     }
-    for table in TABLES:
-        text = _guarded(contents[table]).to_csv(index=False, lineterminator="\n")
-        (folder / f"{table}.csv").write_bytes(text.encode("utf-8-sig"))
-    if figures:
-        (folder / FIGURES).mkdir()
-        draw_figures(experiment, folder / FIGURES)
-    about = _about(experiment, files)
-    _write_text(folder / ABOUT, json.dumps(about, ensure_ascii=False, indent=2) + "\n")
+    files = {}
+    for name, table in tables.items():
+        files[f"{name}.csv"] = table_files.csv(table)
+        files[f"{name}.parquet"] = table_files.parquet(table)
+    return files
 
 
-def _about(experiment: Experiment, files: Mapping[str, str]) -> dict[str, Any]:
+def _about(experiment: Experiment, definition: Definition) -> dict[str, Any]:
     """What the tables do not say."""
+    files = file_names(list(experiment.scenarios))
     return {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
         "seed": experiment.seed,
         "replications": experiment.replications,
+        "missing": [asdict(missing) for missing in experiment.missing],
         "confidence": experiment.confidence,
-        "engine": experiment.engine,
-        "remark": experiment.remark,
-        "reference": next(iter(experiment.scenarios)),
+        "reference": experiment.reference,
+        "leading": list(experiment.leading.named),
         "scenarios": [
             {
                 "name": name,
@@ -136,86 +174,64 @@ def _about(experiment: Experiment, files: Mapping[str, str]) -> dict[str, Any]:
             }
             for name, loaded in experiment.scenarios.items()
         ],
-        "versions": {"python": platform.python_version()} | {p: _version(p) for p in PACKAGES},
+        "definition": definition.digest,
+        "versions": {**definition.versions, **{name: version_of(name) for name in DRAWING}},
         "metrics": [asdict(metric) for metric in METRICS.values()],
     }
 
 
-def version() -> str | None:
-    """The version of this package; None if it was not installed."""
-    return _version(PACKAGES[0])
+def command_to_repeat(experiment: Experiment, missing: Missing) -> str:
+    """What runs a replication alone that failed, from the scenario as it was run."""
+    name = missing.scenario
+    path = experiment.scenarios[name].path
+    if experiment.folder is not None:
+        path = _scenario_paths(experiment.folder, experiment.scenarios)[name]
+    return shlex.join(
+        ["hall", "run", str(path), "--seed", str(experiment.seed), "--only", str(missing.number)]
+    )
 
 
-def _version(package: str) -> str | None:
+def log_name(scenarios: Iterable[str], scenario: str, number: int) -> str:
+    """The file of a replication's event log, where these scenarios are run."""
+    return f"{LOGS}/{file_names(list(scenarios))[scenario]}-{number}.parquet"
+
+
+def write_logs(folder: Path, logs: Iterable[tuple[str, bytes]]) -> None:
+    """Write event logs, each with its file. Raises ResultsError."""
     try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_bytes(text.encode())
-
-
-def _check_replaceable(path: Path) -> None:
-    """Raise ResultsError unless this is a folder that is empty or holds nothing but results."""
-    if not path.is_dir():
-        raise ResultsError(f"{one_line(path)} is a file, not a folder")
-    if path == Path.cwd().resolve():
-        raise ResultsError(f"{one_line(path)} is the folder you are in; name a folder below it")
-    if not any(path.iterdir()):
-        return
-    try:
-        _about_of(path)
-    except ResultsError:
-        raise ResultsError(
-            f"{one_line(path)} is not empty and holds no results; name another folder"
-        ) from None
-    parts = _parts(path)
-    for file in sorted(path.rglob("*")):
-        place = file.relative_to(path)
-        if place.as_posix() not in parts and not _LEFT_BY_OTHERS.fullmatch(file.name):
-            raise ResultsError(
-                f"{one_line(path)} holds results and {one_line(place)}, which is not part of them; "
-                "move it away or name another folder"
-            )
-
-
-def _parts(path: Path) -> set[str]:
-    """Every file and folder that the results in a folder consist of."""
-    figures = {f"{FIGURES}/{name}.png" for name in FIGURE_NAMES}
-    parts = {ABOUT, SCENARIOS, FIGURES, *(f"{table}.csv" for table in TABLES)} | figures
-    with suppress(LookupError, TypeError):
-        parts |= {str(scenario["file"]) for scenario in _about_of(path)["scenarios"]}
-    return parts
-
-
-def _about_of(path: Path) -> Any:
-    """What a folder says about itself.
-
-    Raises ResultsError if it holds no results.
-    """
-    about = path / ABOUT
-    try:
-        text = about.read_bytes()
-    except FileNotFoundError:
-        raise ResultsError(f"{one_line(path)}: no results folder (no {ABOUT} in it)") from None
+        for name, content in logs:
+            (folder / name).parent.mkdir(exist_ok=True)
+            write_whole(folder / name, content)
+            _write_sums(folder, {**read_sums(folder), name: _sum(content)})
     except OSError as error:
-        raise ResultsError(f"{one_line(about)}: cannot be read: {error.strerror}") from None
-    if not text.strip():
-        raise ResultsError(f"{one_line(about)}: empty")
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ResultsError(f"{one_line(about)}: no JSON: {one_line(error)}") from None
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise ResultsError(f"{one_line(about)}: not written by hall")
-    return found
+        raise _failed(folder, error) from None
 
 
-def _failed(folder: str | Path, error: Exception) -> ResultsError:
+def _publish(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Put files in the place of the earlier ones, the sums last."""
+    before = read_sums(folder)
+    kept = {name: found for name, found in before.items() if name.startswith(f"{LOGS}/")}
+    for name in before.keys() - files.keys() - kept.keys():
+        (folder / name).unlink(missing_ok=True)
+    # Without the others' sums nothing counts as complete.
+    _write_sums(folder, kept)
+    for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        write_whole(folder / name, content)
+    _write_sums(folder, kept | {name: _sum(content) for name, content in files.items()})
+
+
+def _is_content(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content
+
+
+def _json(data: object) -> bytes:
+    return (json.dumps(data, ensure_ascii=False, indent=2) + "\n").encode()
+
+
+def _failed(folder: Path, error: Exception) -> ResultsError:
     reason = getattr(error, "strerror", None) or str(error)
-    return ResultsError(f"{one_line(folder)}: cannot write results: {reason}")
+    return ResultsError(f"{one_line(folder)}: cannot write results: {one_line(reason)}")
 
 
 def file_names(names: Sequence[str]) -> dict[str, str]:
@@ -233,164 +249,113 @@ def file_names(names: Sequence[str]) -> dict[str, str]:
     return chosen
 
 
-# Cells
+# Sums
 
 
-def _guarded(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with a quote mark before text that a spreadsheet would take for a formula."""
-    guarded = table.copy()
-    for column in guarded.columns:
-        if not _is_number(guarded[column]):
-            texts = {text: _guard(str(text)) for text in guarded[column].unique()}
-            guarded[column] = guarded[column].astype(object).map(texts)
-    return guarded
+def read_sums(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file by its path in the folder; none if nothing is complete."""
+    try:
+        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    pairs = [line.split("  ", 1) for line in lines]
+    # A path that leads out of the folder was not written here.
+    return {
+        name: found
+        for found, name in (pair for pair in pairs if len(pair) == 2)
+        if ".." not in Path(name).parts and not Path(name).is_absolute()
+    }
 
 
-def _is_number(column: pd.Series[Any]) -> bool:
-    return column.dtype.kind in "iufb"
+def damaged_files(folder: Path) -> dict[str, str]:
+    """What is wrong with each file that is not as it was written."""
+    found = {}
+    for name, expected in read_sums(folder).items():
+        try:
+            if _sum((folder / name).read_bytes()) != expected:
+                found[name] = "not as it was written"
+        except FileNotFoundError:
+            found[name] = "missing"
+        except OSError as error:
+            found[name] = error.strerror or "cannot be read"
+    return found
 
 
-def _guard(text: str) -> str:
-    # A quote mark too, so that taking one away gives the text back.
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "'") and text else text
+def _write_sums(folder: Path, sums: Mapping[str, str]) -> None:
+    lines = (f"{found}  {name}\n" for name, found in sorted(sums.items()))
+    write_whole(folder / SUMS, "".join(lines).encode())
 
 
-def _unguarded(text: str) -> str:
-    return text[1:] if text[:1] == "'" else text
+def _sum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 # Reading
 
 
 def read_results(folder: str | Path) -> Experiment:
-    """The experiment in a results folder.
+    """The experiment in a results folder, from its replications.
 
     Scenarios are the resolved ones: where their numbers are from stands in the files, as remarks.
 
-    Raises ResultsError if it cannot be read.
+    Raises ResultsError if it cannot be read, or is damaged.
     """
     path = Path(folder)
     if not path.is_dir():
         raise ResultsError(f"{one_line(folder)}: there is no such folder")
-    about = _about_of(path)
-    version = about.get("format_version")
-    if version != FORMAT_VERSION:
-        raise ResultsError(
-            f"{one_line(folder)}: results of format {shown(str(version))}, "
-            f"of which this version of hall knows {FORMAT_VERSION} only"
+    with stores.open_to_read(path) as store:
+        definition = store.definition
+        shown = store.noted(SHOWN)
+        if shown is None:
+            raise ResultsError(f"{one_line(folder)}: not complete: run the same command again")
+        scenarios = _scenarios_in(path, definition)
+        numbers = range(shown["replications"])
+        missing = tuple(Missing(**one) for one in shown["missing"])
+        for name in scenarios:
+            failed = {one.number for one in missing if one.scenario == name}
+            if gone := sorted(set(numbers) - store.done(name) - failed):
+                raise ResultsError(
+                    f"{one_line(folder)}: replication {gone[0]} of {one_line(name)} is gone: run "
+                    "the same command again"
+                )
+        return Experiment(
+            scenarios,
+            definition.seed,
+            len(numbers),
+            **tables_of(store, scenarios, numbers).frames(),
+            engine=shown["engine"],
+            remarks=tuple(shown["remarks"]),
+            reference=shown["reference"],
+            leading=Choice(tuple(shown["leading"])),
+            missing=missing,
+            folder=path,
         )
-    try:
-        files = {str(s["name"]): _file_in(path, str(s["file"])) for s in about["scenarios"]}
-        seed, replications = int(about["seed"]), int(about["replications"])
-        confidence = float(about["confidence"])
-    except (LookupError, TypeError, ValueError) as error:
-        reason = one_line(f"{type(error).__name__}: {error}")
-        raise ResultsError(f"{one_line(path / ABOUT)}: damaged: {reason}") from None
+
+
+def _scenarios_in(folder: Path, definition: Definition) -> dict[str, Loaded]:
+    files = _scenario_paths(folder, definition.scenarios)
     try:
         scenarios = load_all(files)
     except ScenarioError as error:
         raise ResultsError(str(error.problems[0])) from None
-    read: dict[str, Any] = {n: _read_table(path / f"{n}.csv") for n in _COLUMNS}
-    _check_complete(path, read, list(files), replications)
-    return Experiment(
-        scenarios,
-        seed,
-        replications,
-        confidence=confidence,
-        engine=str(about.get("engine", "")),
-        remark=str(about.get("remark", "")),
-        **read,
-    )
-
-
-def _check_complete(
-    path: Path, read: Mapping[str, pd.DataFrame], names: Sequence[str], replications: int
-) -> None:
-    """Raise ResultsError unless the tables are about these replications, and whole."""
-    wanted = {(name, number) for name in names for number in range(replications)}
-    for table, frame in read.items():
-        file = one_line(path / f"{table}.csv")
-        found = set(zip(frame["scenario"], frame["replication"], strict=True))
-        for scenario, number in sorted(found - wanted):
-            raise ResultsError(f"{file}: no replication {number} of '{one_line(scenario)}' was run")
-        # Halls without pools or promises have empty tables; the others are of the first runs.
-        missing = wanted - found
-        if table != "metrics":
-            missing = {(s, n) for s, n in missing if found and n < tables.DETAILED}
-        for scenario, number in sorted(missing):
-            scenario = one_line(scenario)
-            raise ResultsError(f"{file}: replication {number} of '{scenario}' is missing")
-        keys = [c for c in frame.columns if c in (*_TEXTS, *_WHOLE_NUMBERS, "lead_time")]
-        if frame.duplicated(keys).any():
-            line = int(frame.duplicated(keys).to_numpy().argmax()) + 2
-            raise ResultsError(f"{file}:{line}: what stands above already")
-
-
-_COLUMNS: Final = {
-    "metrics": tables.METRIC_COLUMNS,
-    "lead_times": tables.LEAD_TIME_COLUMNS,
-    "half_hours": tables.HALF_HOUR_COLUMNS,
-    "visits": tables.VISIT_COLUMNS,
-}
-_TEXTS: Final = ("scenario", "metric", "subject", "unit", "time", "pool", "case_type", "half_hour")
-_WHOLE_NUMBERS: Final = ("replication", "visits")
-
-
-def _file_in(folder: Path, name: str) -> Path:
-    path = folder / name
-    if path.resolve().parent != (folder / SCENARIOS).resolve():
-        raise ResultsError(f"{one_line(folder)}: {one_line(name)} lies outside the folder")
-    return path
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    columns = _COLUMNS[path.stem]
-    place = one_line(path)
-    rows = []
-    try:
-        # Not by pandas, which would take a scenario called `NA` for a missing number.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            head = next(reader, None)
-            if head is None:
-                raise ResultsError(f"{place}: empty")
-            if head != columns:
-                raise ResultsError(f"{place}:1: not the columns {', '.join(columns)}")
-            for row in reader:
-                place = f"{one_line(path)}:{reader.line_num}"
-                if len(row) != len(columns):
-                    raise ResultsError(f"{place}: {len(row)} values for {len(columns)} columns")
-                rows.append([_value(c, text) for c, text in zip(columns, row, strict=True)])
-    except OSError as error:
-        raise ResultsError(f"{place}: cannot be read: {error.strerror}") from None
-    except (ValueError, csv.Error) as error:
-        raise ResultsError(f"{place}: {one_line(error)}") from None
-    frame = pd.DataFrame(rows, columns=columns)
-    return tables.numbered(frame) if path.stem == "metrics" else frame
-
-
-def _value(column: str, text: str) -> str | int | float:
-    """Raises ValueError if it is none that this column has."""
-    if column == "metric" and text not in METRICS:
-        raise ValueError(f"no metric {shown(text)}")
-    if column == "half_hour":
-        parse_time_of_day(text)
-    if column in _TEXTS:
-        return _unguarded(text)
-    try:
-        return int(text) if column in _WHOLE_NUMBERS else float(text or "nan")
-    except ValueError:
-        raise ValueError(f"{column}: {shown(text)} is no number") from None
+    for name, loaded in scenarios.items():
+        if as_data(loaded.scenario) != definition.scenarios[name]:
+            raise ResultsError(f"{one_line(files[name])}: not the scenario that was run")
+    return scenarios
 
 
 def redraw(folder: str | Path) -> list[Path]:
-    """Draw the figures of a results folder once more, from its tables."""
+    """Draw the figures of a results folder once more; gives their paths."""
     experiment = read_results(folder)
+    path = Path(folder)
     try:
-        figures = Path(folder) / FIGURES
-        figures.mkdir(exist_ok=True)
-        return draw_figures(experiment, figures)
+        drawn = {f"{FIGURES}/{name}.png": content for name, content in draw_figures(experiment)}
+        with stores.locked(path):
+            (path / FIGURES).mkdir(exist_ok=True)
+            for name, content in drawn.items():
+                write_whole(path / name, content)
+            sums = {name: _sum(content) for name, content in drawn.items()}
+            _write_sums(path, read_sums(path) | sums)
+        return [path / name for name in drawn]
     except OSError as error:
-        raise _failed(folder, error) from None
+        raise _failed(path, error) from None

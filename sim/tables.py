@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -10,12 +12,11 @@ import numpy as np
 
 from sim.comparison import unit_of
 from sim.durations import format_time_of_day
+from sim.records import Record, read
 from sim.timeline import MINUTE
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from sim.metrics import Measures
 
 METRIC_COLUMNS: Final = ["scenario", "replication", "metric", "subject", "unit", "value"]
 TEXTS: Final = ("scenario", "metric", "subject", "unit")
@@ -25,8 +26,6 @@ HALF_HOUR_COLUMNS: Final = [
     *(f"queue_length_{name}" for name in ("mean", "p10", "p25", "p50", "p75", "p90")),
 ]
 VISIT_COLUMNS: Final = ["scenario", "replication", "case_type", "visits", "share"]
-DETAILED: Final = 100
-"""Replications of which distributions are kept: more would change no figure, and take memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,36 +36,41 @@ class Tables:
     """Metric and subject of each value, by scenario."""
     values: list[tuple[str, int, np.ndarray]] = field(default_factory=list)
     """Scenario, replication, and its values."""
-    lead_times: list[tuple[object, ...]] = field(default_factory=list)
-    half_hours: list[tuple[object, ...]] = field(default_factory=list)
-    visits: list[tuple[object, ...]] = field(default_factory=list)
+    details: list[tuple[str, int, Mapping[str, Any]]] = field(default_factory=list)
+    """Scenario, early replication, and its distributions by the name of their table."""
 
-    def add(self, scenario: str, replication: int, measures: Measures) -> None:
-        """Add the measures of a replication, which has the same metrics as the others."""
-        values = measures.values  # noqa: PD011 (no pandas)
-        keys = self.keys.setdefault(scenario, list(values))
-        self.values.append((scenario, replication, np.array([values[key] for key in keys])))
-        if replication >= DETAILED:
-            return
-        for rows, columns, table in (
-            (self.lead_times, LEAD_TIME_COLUMNS, measures.lead_times),
-            (self.half_hours, HALF_HOUR_COLUMNS, _readable(measures.half_hours)),
-            (self.visits, VISIT_COLUMNS, measures.visits),
-        ):
-            # A hall without pools has a table without columns.
-            parts = [table.get(column, []) for column in columns[2:]]
-            rows += [(scenario, replication, *row) for row in zip(*parts, strict=True)]
+    def add(self, scenario: str, replication: int, record: Record) -> None:
+        """Add what is kept of a replication, which has the same metrics as the others."""
+        keys, data = read(record)
+        self.keys.setdefault(scenario, keys)
+        self.values.append((scenario, replication, np.array(data.pop("values"))))
+        if data:
+            self.details.append((scenario, replication, data))
 
     def frames(self) -> dict[str, Any]:
         """The tables of an `Experiment`, in pandas."""
-        import pandas as pd
-
         return {
             "metrics": self._metrics(),
-            "lead_times": pd.DataFrame(self.lead_times, columns=LEAD_TIME_COLUMNS),
-            "half_hours": pd.DataFrame(self.half_hours, columns=HALF_HOUR_COLUMNS),
-            "visits": pd.DataFrame(self.visits, columns=VISIT_COLUMNS),
+            "lead_times": self._details("lead_times", LEAD_TIME_COLUMNS),
+            "half_hours": self._details("half_hours", HALF_HOUR_COLUMNS),
+            "visits": self._details("visits", VISIT_COLUMNS),
         }
+
+    def _details(self, name: str, columns: Sequence[str]) -> Any:
+        import pandas as pd
+
+        tables = [data[name] for _, _, data in self.details]
+        if name == "half_hours":
+            tables = [_readable(table) for table in tables]
+        # A hall without pools has a table without columns.
+        lengths = [len(table.get(columns[-1], ())) for table in tables]
+        table: dict[str, Any] = {
+            "scenario": np.repeat([scenario for scenario, _, _ in self.details], lengths),
+            "replication": np.repeat([number for _, number, _ in self.details], lengths),
+        }
+        for column in columns[2:]:
+            table[column] = [*itertools.chain.from_iterable(t.get(column, ()) for t in tables)]
+        return pd.DataFrame(table, columns=list(columns))
 
     def _metrics(self) -> Any:
         import pandas as pd
@@ -104,12 +108,15 @@ def numbered(metrics: pd.DataFrame) -> pd.DataFrame:
     return metrics.assign(**{column: _numbered(list(metrics[column]), 1) for column in TEXTS})
 
 
-def _readable(half_hours: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
+def _readable(half_hours: Mapping[str, Sequence[Any]]) -> Mapping[str, Sequence[Any]]:
     """The table with times of day as text, and waiting in minutes."""
     if not half_hours:
-        return {}
+        return half_hours
     return {
         **half_hours,
-        "half_hour": [format_time_of_day(seconds) for seconds in half_hours["half_hour"]],
+        "half_hour": [_time_of_day(seconds) for seconds in half_hours["half_hour"]],
         "waiting_time_mean_min": [w / MINUTE for w in half_hours["waiting_time_mean"]],
     }
+
+
+_time_of_day = functools.cache(format_time_of_day)

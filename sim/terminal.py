@@ -119,7 +119,9 @@ class ProgressLine:
             self.draw(done, total)
         elif done * 10 // total > self.tenths:
             self.tenths = done * 10 // total
-            say(f"{10 * self.tenths} %: {done} of {total} runs")
+            left = (time.monotonic() - self.begun) * (total - done) / done
+            remaining = f", some {max(left, 1):.0f} s left" if done < total else ""
+            say(f"{10 * self.tenths} %: {done} of {total} runs{remaining}")
 
     def draw(self, done: int, total: int) -> None:
         """Show the bar."""

@@ -122,6 +122,18 @@ TWO_STEPS = hall(
 )
 """Two cases: a visit of 10 minutes at one window, then papers of 20 minutes at one desk."""
 
+OVERLOADED = one_pool(
+    [
+        f"+{day} {hour:02}:{minute:02}"
+        for day in range(6)
+        for hour in range(24)
+        for minute in range(0, 60, 10)
+    ],
+    "15 min",
+    horizon={"from": "2020-01-03", "to": "4 working days", "warm_up": "2 working days"},
+)
+"""D/D/1 with a load of 1.5: the backlog grows by 48 cases a day."""
+
 
 # --- runs ----------------------------------------------------------------------------------------
 

@@ -10,11 +10,15 @@ from scipy import stats
 
 from sim.comparison import (
     estimates_table,
+    headlines,
     paired_differences,
     published_table,
+    reference_among,
     unit_of,
     verdict,
+    with_joint_intervals,
 )
+from sim.errors import ScenarioError
 from sim.loading import load_document
 
 NAN = math.nan
@@ -107,6 +111,80 @@ def test_a_reference_that_is_not_there() -> None:
         paired_differences(metrics({"old": [1], "new": [3]}), "x")
 
 
+def test_the_gain_from_pairing_is_the_ratio_of_variances() -> None:
+    """Shared luck of variance 9, noise of 1 in each: (10 + 10) / (1 + 1)."""
+    rng = np.random.default_rng(2)
+    luck = rng.normal(0, 3, 4000)
+    values = {name: list(luck + rng.normal(0, 1, 4000)) for name in ("old", "new")}
+    row = only_row(paired_differences(metrics(values), "old"))
+    assert row["gain_from_pairing"] == pytest.approx(10, rel=0.1)
+
+
+def test_what_is_needed_is_told_where_scenarios_are_not_told_apart() -> None:
+    rows = {"a": [0, 0, 0], "apart": [5, 6, 5], "not": [1, 1, -1], "same": [0, 0, 0]}
+    found = paired_differences(metrics(rows), "a").set_index("scenario")["needed"]
+    # Mean 1/3, deviation 1.155: for 49 values, t = 2.0106, and 2.0106 x 1.155 / 7 < 1/3.
+    assert found["not"] == 49
+    assert np.isnan(found[["apart", "same"]]).all()
+
+
+# Intervals that hold together
+
+
+def test_all_joint_intervals_hold_as_often_as_they_say() -> None:
+    """4000 tables of 8 correlated normal differences: 95 % - 1 %; each by itself: less often."""
+    rng = np.random.default_rng(6)
+    keys = [(f"metric {n}", "hall") for n in range(8)]
+    table = pd.DataFrame(keys, columns=["metric", "subject"])
+    table = table.assign(difference=1.0, low=0.0, high=2.0, replications=6)
+    # By how much they are wider depends on the numbers of replications and differences alone.
+    wider = with_joint_intervals(table, keys)["joint_high"].to_numpy() - 1
+    errors = rng.normal(size=(4000, 6, 8)) + rng.normal(size=(4000, 6, 1))
+    widths = stats.t.ppf(0.975, 5) * errors.std(axis=1, ddof=1) / math.sqrt(6)
+    misses = abs(errors.mean(axis=1))
+    assert np.mean((misses <= wider * widths).all(axis=1)) >= 0.94
+    assert np.mean((misses <= widths).all(axis=1)) < 0.85
+
+
+def test_a_joint_interval_is_that_of_the_paired_t_test_at_its_confidence() -> None:
+    """Three differences lead, of two metrics in two scenarios, one of them without an interval."""
+    rng = np.random.default_rng(9)
+    values = {name: list(rng.normal(size=7)) for name in ("a", "b", "c")}
+    other = {"a": [1.0, 2.0], "b": [1.0, 2.5], "c": [3.0]}
+    tables = [metrics(values), metrics(other, ("lost", "hall", "cases"))]
+    tables.append(metrics(values, ("arrivals", "hall", "cases")))
+    keys = [WAITING[:2], ("lost", "hall")]
+    found = with_joint_intervals(paired_differences(pd.concat(tables), "a"), keys)
+    rows = found[(found["metric"] == "waiting_time_mean") & (found["scenario"] == "c")]
+    row = only_row(rows)
+    theirs = stats.ttest_rel(values["c"], values["a"]).confidence_interval(1 - 0.05 / 3)
+    assert (row["joint_low"], row["joint_high"]) == pytest.approx((theirs.low, theirs.high))
+    assert found["joint_low"].notna().sum() == 3
+    assert found.loc[found["metric"] == "arrivals", "joint_high"].isna().all()
+    assert float(str(row["joint_needed"])) > float(str(row["needed"]))
+    assert set(headlines(found, keys)["metric"]) == {"waiting_time_mean", "lost"}
+
+
+def test_a_difference_that_leads_alone_has_its_own_interval() -> None:
+    found = paired_differences(metrics({"old": [1, 2, 5], "new": [2, 4, 4]}), "old")
+    row = only_row(with_joint_intervals(found, [WAITING[:2]]))
+    assert (row["joint_low"], row["joint_high"]) == pytest.approx((row["low"], row["high"]))
+    assert row["joint_needed"] == row["needed"]
+
+
+def test_a_table_without_rows_has_joint_columns() -> None:
+    found = with_joint_intervals(paired_differences(metrics({"old": [1, 2]}), "old"), [])
+    assert found.empty
+    assert "joint_low" in found.columns
+
+
+def test_the_reference_is_the_first_scenario_unless_named() -> None:
+    assert reference_among(None, ["old", "new"]) == "old"
+    assert reference_among("new", ["old", "new"]) == "new"
+    with pytest.raises(ScenarioError, match="--reference ne: no scenario 'ne'"):
+        reference_among("ne", ["old", "new"])
+
+
 def test_estimates_keep_the_order_of_the_metrics() -> None:
     other = metrics({"old": [0.5, 0.7]}, ("utilisation", "windows", "share"))
     found = estimates_table(pd.concat([metrics({"old": [1, 2, NAN]}), other]))
@@ -143,9 +221,7 @@ def test_verdicts(
     assert verdict(simulated, relation, published, tolerance, unit) == said
 
 
-def test_published_figures_stand_beside_simulated_ones_with_their_source(tmp_path: Path) -> None:
-    (tmp_path / "hall.yaml").write_text(
-        """
+PUBLISHED = """
 calendar: always
 hours: {day: ["09:00-12:00"]}
 working_hours: day
@@ -164,9 +240,11 @@ published:
     at_most: 2
     tolerance: 1
   busy: {metric: utilisation, subject: windows, equals: 90 %}
-""",
-        encoding="utf-8",
-    )
+"""
+
+
+def test_published_figures_stand_beside_simulated_ones_with_their_source(tmp_path: Path) -> None:
+    (tmp_path / "hall.yaml").write_text(PUBLISHED, encoding="utf-8")
     scenarios = {"hall": load_document(tmp_path / "hall.yaml")}
     wait, busy = published_table(scenarios, metrics({"hall": [2, 3]})).to_dict("records")
     assert (wait["id"], wait["label"], wait["relation"]) == ("wait", "Waiting", "at_most")
@@ -178,3 +256,23 @@ published:
     assert (busy["verdict"], busy["source"]) == ("no value", "")
     wait, _ = published_table(scenarios, metrics({"hall": [2, NAN, 2]})).to_dict("records")
     assert wait["verdict"] == "no value in 1 of 3 replications"
+
+
+@pytest.mark.parametrize(
+    ("values", "kept", "trials"),
+    [([2, 3, 3.5], 2, 3), ([4, 4], 0, 2), ([1, NAN, 2], 2, 2), ([NAN], 0, 0)],
+)
+def test_in_how_many_replications_a_figure_is_kept(
+    tmp_path: Path, values: list[float], kept: int, trials: int
+) -> None:
+    """At most 2 min, with a tolerance of 1; Wilson's interval for the share."""
+    (tmp_path / "hall.yaml").write_text(PUBLISHED, encoding="utf-8")
+    scenarios = {"hall": load_document(tmp_path / "hall.yaml")}
+    row = published_table(scenarios, metrics({"hall": values})).to_dict("records")[0]
+    assert (row["kept"], row["replications"]) == (kept, trials)
+    ends = (row["kept_low"], row["kept_high"])
+    if trials:
+        theirs = stats.binomtest(kept, trials).proportion_ci(method="wilson")
+        assert ends == pytest.approx((theirs.low, theirs.high))
+    else:
+        assert np.isnan(ends).all()

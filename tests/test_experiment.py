@@ -15,8 +15,9 @@ from halls import case_type, hall, one_pool, pool
 import sim
 from sim import loading, tables
 from sim.errors import LawViolated, ScenarioError
-from sim.experiment import as_data, load_all, run
+from sim.running import run
 from sim.scenario import Scenario
+from sim.sources import as_data, load_all
 
 BUSY = one_pool({"per_hour": 6}, {"exponential": {"mean": "8 min"}}, open=["09:00-12:00"], days=3)
 

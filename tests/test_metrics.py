@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from halls import Data, Run, case_type, hall, one_pool, pool, run, shifts
+from halls import CATALOGUE, OVERLOADED, Data, Run, case_type, hall, one_pool, pool, run, shifts
 from scipy.stats import CensoredData, ecdf
 
 from sim.lifetimes import Lifetimes
 from sim.metric_definitions import HALL, METRICS
 from sim.metrics import Measures, measure
 from sim.pool_hours import HALF_HOUR
+from sim.timeline import DAY, NEVER
 
 
 def measured(data: Data) -> Measures:
@@ -584,6 +585,47 @@ def test_cases_are_finished_in_progress_or_lost() -> None:
         counts = [found[name] for name in ("arrivals", "finished", "lost", "in_progress")]
         assert counts == [3, 1, 1, 1]
         assert found["throughput_per_day"] == 1
+
+
+def test_the_backlog_grows_by_what_comes_and_is_not_done() -> None:
+    """A case every 10 minutes, 15 minutes each: 144 come in a day and 96 are done, from day 1 on.
+
+    The warm-up of two days leaves a backlog, which is no part of the growth.
+    """
+    found = values(OVERLOADED, HALL)
+    assert found["backlog_growth"] == 144 - 96
+    assert found["backlog_growth"] == values(OVERLOADED, "case")["backlog_growth"]
+    assert found["in_progress"] > 3 * 48
+
+
+def test_a_backlog_may_shrink() -> None:
+    """Two of the four who come on the first day, in the warm-up, are done on the second."""
+    data = one_pool(
+        ["21:00"] * 4,
+        "100 min",
+        open=["21:00-24:00"],
+        rules={"at_closing": "wait", "at_shift_end": "pause"},
+        horizon={"from": "2020-01-02", "to": "1 working day", "warm_up": "1 working day"},
+    )
+    assert values(data, HALL)["backlog_growth"] == -2
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_the_growth_of_the_backlog_is_a_count_of_cases(name: str) -> None:
+    """Case by case: there at the end, or at the beginning of the measured part."""
+    made = run(CATALOGUE[name])
+    plan, cases = made.plan, made.cases
+    days = plan.days.dates * DAY >= plan.measured_from_at
+    growth: dict[str, int] = dict.fromkeys(["hall", *(t.name for t in plan.case_types)], 0)
+    for case in range(made.workload.num_cases):
+        gone_at = min(cases.departed_at[case], cases.lost_at[case])
+        was_there = cases.arrived_at[case] < plan.measured_from_at <= gone_at
+        for subject in ("hall", plan.case_types[made.workload.case_type[case]].name):
+            growth[subject] += int(gone_at == NEVER) - int(was_there)
+    found = measure(plan, made.workload, made.log).values
+    for subject, number in growth.items():
+        expected = number / days.sum() if days.any() else math.nan
+        assert found["backlog_growth", subject] == pytest.approx(expected, nan_ok=True)
 
 
 def test_visits_and_documents() -> None:

@@ -73,7 +73,79 @@ def test_a_confidence_lies_between_0_and_1(confidence: float) -> None:
         half_width([1.0, 2.0], confidence)
 
 
+# At another confidence, and how many replications
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0, 4.0], [3.0, 3.0], [5.0], []])
+def test_an_estimate_at_another_confidence_is_that_of_the_same_values(values: list[float]) -> None:
+    found, wanted = estimate(values).at(0.99), estimate(values, 0.99)
+    assert found.num_replications == wanted.num_replications
+    assert found.confidence == 0.99
+    assert (found.mean, found.half_width) == pytest.approx(
+        (wanted.mean, wanted.half_width), nan_ok=True
+    )
+
+
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.999])
+@pytest.mark.parametrize("mean", [0.9, -0.3, 0.1])
+def test_what_is_needed_is_what_makes_the_interval_leave_0_out(
+    mean: float, confidence: float
+) -> None:
+    """Normal values, more and more of them, scaled to one mean and one variance."""
+    rng = np.random.default_rng(8)
+
+    def values(count: int) -> np.ndarray:
+        drawn = rng.normal(0, 1, count)
+        return mean + (drawn - drawn.mean()) / drawn.std(ddof=1)
+
+    needed = estimate(values(3), confidence).needed()
+    first = next(n for n in range(4, 2000) if half_width(values(n), confidence) < abs(mean))
+    assert needed == first
+
+
+def test_what_is_needed_agrees_with_scipys_quantiles() -> None:
+    rng = np.random.default_rng(5)
+    for values in rng.normal(0.5, 1, (100, 4)):
+        needed, ratio = estimate(values).needed(), abs(values.mean()) / values.std(ddof=1)
+        reached = [
+            stats.t.ppf(0.975, n - 1) / math.sqrt(n) < ratio for n in (4, needed - 1, needed)
+        ]
+        assert reached == ([True, False, False] if math.isnan(needed) else [False, False, True])
+
+
+@pytest.mark.parametrize(
+    ("values", "needed"),
+    [
+        ([1.0, 1.1, 0.9], NAN),  # left out already
+        ([0.0, 0.0, 0.0], NAN),
+        ([2.0, 2.0], NAN),
+        ([1.0], NAN),
+        ([], NAN),
+        ([1.0, -1.0], math.inf),
+        ([1.0, -1.0, 1e-200], math.inf),
+    ],
+)
+def test_where_nothing_more_is_needed_or_would_help(values: list[float], needed: float) -> None:
+    assert estimate(values).needed() == pytest.approx(needed, nan_ok=True)
+
+
+def test_a_number_beyond_all_counting_is_found() -> None:
+    """With so many, Student's t is normal: (z / ratio) squared."""
+    needed = Estimate(1e-12, stats.t.ppf(0.975, 9) / math.sqrt(10), 10).needed()
+    assert needed == pytest.approx((stats.norm.ppf(0.975) * 1e12) ** 2, rel=1e-6)
+
+
 # Shares
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials"), [(0, 1), (0, 7), (2, 7), (7, 7), (1, 1), (55, 99)]
+)
+@pytest.mark.parametrize("confidence", [0.8, 0.95, 0.9999])
+def test_the_interval_of_a_share_is_scipys(successes: int, trials: int, confidence: float) -> None:
+    theirs = stats.binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    found = wilson_interval(successes, trials, confidence)
+    assert found == pytest.approx((theirs.low, theirs.high), abs=1e-14)
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 10), (3, 10), (10, 10), (1, 1), (940, 1000)])

@@ -96,3 +96,14 @@ def test_a_process_takes_as_many_as_theory_says_and_the_interval_holds() -> None
 def test_what_is_wanted_must_make_sense(wanted: float, look_ahead: int) -> None:
     with pytest.raises(ValueError, match=r"must be above 0, look_ahead: .* 0 or more"):
         PrecisionRule(wanted, look_ahead)
+
+
+def test_the_interval_at_which_it_stops_covers_the_mean_nearly_as_often_as_it_says() -> None:
+    """400 experiments with exponential values, more skewed than means of waits are."""
+    hits = 0
+    for values in np.random.default_rng(5).exponential(1.0, (400, 600)).tolist():
+        rule = PrecisionRule(0.2)
+        assert any(rule.add(value) for value in values)
+        found = estimate(rule.values)
+        hits += found.low <= 1.0 <= found.high
+    assert hits / 400 == pytest.approx(0.95, abs=0.03)

@@ -3,24 +3,27 @@
 import math
 import re
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
+import pandas as pd
 import pytest
-from halls import case_type, hall, pool
+from halls import OVERLOADED, case_type, hall, pool
 from rich.console import Console
 
 from sim.check_report import check_report, load_warnings
-from sim.experiment import Experiment, as_data, load_all, run
+from sim.comparison_report import compare_report
+from sim.experiment import Experiment
 from sim.labels import Labels, title
 from sim.metric_definitions import METRICS
 from sim.numbers import Interval, Number
-from sim.report import (
-    as_json,
-    compare_report,
-    metrics_report,
-    run_report,
-)
+from sim.offered_load import PoolLoad
+from sim.output_analysis import wilson_interval
+from sim.report import as_json, metrics_report, run_report
+from sim.report_parts import backlog_text
+from sim.running import run
 from sim.scenario import Scenario
+from sim.sources import as_data, load_all
 from sim.texts import one_line
 
 HOSTILE = "cost $\\frac{$ [/red] [bold] <b>x</b> :smile:"
@@ -78,7 +81,7 @@ def test_a_report_says_what_was_run(experiment: Experiment) -> None:
 
 def test_headline_metrics_have_interval_unit_and_unfinished_share(experiment: Experiment) -> None:
     text = text_of(run_report(run({"old": scenario()}, 4, 2)))
-    line = row(text, "on time share", "0.0 %")
+    line = row(text, "on time share (30 min)")
     assert re.search(r"\(30 min\) +\d\d\.\d +\[\d\d\.\d, \d\d\.\d\] +% +0\.0 %", line), line
     # Everybody comes once: whole numbers have no decimals.
     assert re.search(r"mean +1 +\[1, 1\] +visits", row(text, "Company 公司", "visits"))
@@ -94,8 +97,11 @@ def test_counts_are_means_over_replications(experiment: Experiment) -> None:
 
 
 def test_published_figures_have_a_distance_and_a_verdict(experiment: Experiment) -> None:
-    line = row(text_of(run_report(experiment)), "Registration: on time share", "at least 99.9")
-    assert re.search(r"-\d+\.\d +% \(30 min\) .* missed by [\d.]+ percentage points", line)
+    text = text_of(run_report(experiment))
+    assert "Registration: on time share, % (30 min; unfinished 0.0 %)\n" in text
+    line = row(text, "at least 99.9")
+    assert re.search(r"-\d+\.\d+ +\[.*\] +missed by [\d.]+ percentage points +[0-4] of 4", line)
+    assert "Wilson's interval for their share is in published.csv" in text
 
 
 def test_one_replication_has_no_interval() -> None:
@@ -152,7 +158,46 @@ def test_people_who_are_sent_away_or_leave_are_shown_where_there_are_some(
     assert re.search(r"reneged +[1-9][\d.]* .* persons", shown)
     assert re.search(r"reneged +0 +\[0, 0\] +persons", shown[shown.index("\nnew") :])
     assert "turned away" not in shown
-    assert re.search(r"reneged +[1-9][\d.]* +[0.]+ +-[1-9]", text_of(compare_report(found)))
+    assert re.search(
+        r"reneged \(persons\) +[1-9][\d.]* +[0.]+ +-[1-9]", text_of(compare_report(found))
+    )
+
+
+def test_a_load_of_1_or_more_is_said_to_have_no_steady_state(experiment: Experiment) -> None:
+    """Exactly 48 cases a day more, in every replication; the other hall is not mentioned."""
+    found = run({"over": Scenario.model_validate(OVERLOADED), "all right": scenario()}, 2)
+    said = (
+        "load 1 or more in windows (1.50): the backlog grows by 48 [48, 48] cases per working "
+        "day; times are those of this horizon, no steady state"
+    )
+    for report in (run_report, compare_report):
+        text = text_of(report(found))
+        assert text.count(said) == text.count("steady") == 1
+        assert "steady" not in text_of(report(experiment))
+    over, right = as_json(found)["scenarios"]
+    assert (over["steady"], right["steady"]) == (False, True)
+    assert over["backlog_growth"] == {"mean": 48, "low": 48, "high": 48}
+    assert right["backlog_growth"] is None
+
+
+def test_one_replication_tells_the_growth_of_the_backlog_without_an_interval() -> None:
+    found = run({"over": Scenario.model_validate(OVERLOADED)}, 1)
+    said = "growth of the backlog: 48 cases per working day, not estimable (1 replication); times"
+    assert said in text_of(run_report(found))
+    [data] = as_json(found)["scenarios"]
+    assert data["backlog_growth"] == {"mean": 48, "low": None, "high": None}
+
+
+def test_a_backlog_that_may_not_grow_is_not_said_to() -> None:
+    """People may leave; an interval may lie on both sides of 0."""
+    loads = [PoolLoad("w", 10, 10), PoolLoad("x", 0, 1)]
+    said = backlog_text(loads, Interval(0.1, -0.2, 0.4, 5))
+    assert said == (
+        "load 1 or more in w (1.00), x (inf): growth of the backlog: 0.10 [-0.20, 0.40] "
+        "cases per working day"
+    )
+    nothing = backlog_text(loads, Interval(math.nan, math.nan, math.nan, 0))
+    assert nothing.endswith("backlog: - cases per working day, no value in any replication")
 
 
 # --- compare -------------------------------------------------------------------------------------
@@ -163,22 +208,98 @@ def test_published_and_simulated_stand_side_by_side_for_all_scenarios(
 ) -> None:
     """The new one publishes nothing itself."""
     text = text_of(compare_report(experiment))
-    heading, columns, _, old, new, *_ = text.splitlines()
+    heading, columns, _, figure, old, new, *_ = text.splitlines()
     assert heading == "Published and simulated (4 replications, seed 2)"
-    assert columns.split()[2:5] == ["published", "simulated", "distance"]
-    assert re.match(r"Registration: on time share +old +at least 99\.9 +\d+\.\d +-\d", old)
-    assert re.match(r" +new +- +\d", new)
+    assert columns.split()[1:4] == ["published", "simulated", "distance"]
+    assert figure == "Registration: on time share, % (30 min; unfinished 0.0 %, 0.0 %)"
+    assert re.match(r"  old +at least 99\.9 +\d+\.\d +-\d", old)
+    assert re.match(r"  new +- +\d", new)
 
 
 def test_differences_have_interval_and_unfinished_shares(experiment: Experiment) -> None:
     text = text_of(compare_report(experiment))
     text = text[text.index("new (after) minus old (before)") :]
     assert "4 replications in pairs that share their random numbers" in text
-    line = row(text, "waiting time, mean")
-    assert re.search(r"-\d+\.\d+ +\[-[\d.]+, -[\d.]+\] +min", line), line
-    assert "0.0 % -> 0.0 %" in row(text, "on time share")
-    assert " % points " in row(text, "utilisation")
+    line = row(text, "waiting time, mean (min)")
+    assert re.search(r"-\d+\.\d+ +\[-[\d.]+, -[\d.]+\] +x [\d.]+ *$", line), line
+    assert "\nRegistration (unfinished 0.0 % -> 0.0 %)\n" in text
+    assert row(text, "utilisation (% points)")
     assert "in only one of them" not in text
+
+
+def test_intervals_hold_together_and_the_gain_from_pairing_is_told(
+    experiment: Experiment,
+) -> None:
+    text = text_of(compare_report(experiment))
+    count = len(experiment.headline_differences())
+    assert f"joint intervals hold together at 95 % (Bonferroni, {count} differences)" in text
+    assert "pairing: how many times as many replications independent runs would need" in text
+    assert "intervals: Student's t over replications, each by itself" in text
+    visits = [line for line in text.splitlines() if "visits, mean" in line]
+    assert len(visits) == 2
+    assert all(re.search(r" 1 +1 +0 +\[0, 0\] +the same *$", line) for line in visits)
+
+
+@pytest.mark.parametrize(
+    ("values", "gain", "verdict"),
+    [
+        ([5.0, 6.0, 5.5], "x 1.0", ""),
+        ([1.0, 1.0, -1.0], "x 1.0", "not told apart: some 49 replications"),
+        ([1.0, -1.0, 0.0], "x 1.0", "not told apart"),
+        ([2.0, 2.0, 2.0], "", ""),
+        ([0.0, 0.0, 0.0], "", "the same"),
+        ([1e-6, 1e-6, -1e-6 * 1.999], "x 1.0", "not told apart: over 1,000,000 replications"),
+    ],
+)
+def test_where_scenarios_are_not_told_apart_it_says_how_many_replications_would_do(
+    experiment: Experiment, values: list[float], gain: str, verdict: str
+) -> None:
+    """One difference that leads, from a reference of 0."""
+    rows = [
+        (name, n, "waiting_time_mean", "windows", "min", value)
+        for name, column in (("old", [0.0] * 3), ("new", values))
+        for n, value in enumerate(column)
+    ]
+    table = pd.DataFrame(rows, columns=experiment.metrics.columns)
+    text = text_of(compare_report(replace(experiment, metrics=table, replications=3)))
+    line = row(text[text.index("minus old") :], "waiting time, mean (min)")
+    assert line[line.index("]") + 1 :].strip().split("  ")[0 if gain else -1] == (gain or verdict)
+    assert line.rstrip().endswith(verdict or gain or "]")
+    assert ("after about so many replications" in text) == ("not told" in verdict)
+
+
+def test_differences_of_one_replication_have_no_verdict() -> None:
+    text = text_of(compare_report(run({"old": scenario(), "new": scenario(2)}, 1)), 80)
+    assert "  1 replication: no intervals over replications; those of shares on time" in text
+    assert "told apart" not in text
+    assert "Bonferroni" not in text
+
+
+def test_a_share_on_time_of_one_replication_has_the_interval_of_its_cases() -> None:
+    found = run({"old": scenario()}, 1)
+    values = found.metrics.set_index(["metric", "subject"])["value"]
+    share, cases = values["on_time_share", "time"], round(values["promised_cases", "time"])
+    assert 0 < share < 1
+    low, high = wilson_interval(round(share * cases), cases)
+    assert f"[{100 * low:.1f}, {100 * high:.1f}]" in text_of(run_report(found))
+
+
+def test_differences_are_from_the_reference() -> None:
+    found = run({"a": scenario(), "b": scenario(2), "c": scenario(3)}, 2, reference="b")
+    text = text_of(compare_report(found))
+    assert "a (after) minus b (before)" in text
+    assert "c (after) minus b (before)" in text
+    assert "minus a" not in text
+
+
+def test_named_metrics_lead_both_reports() -> None:
+    named = ["queue_length_max", "visits_mean:hall"]
+    found = run({"old": scenario(), "new": scenario(2)}, 2, metrics=named)
+    for report in (run_report, compare_report):
+        text = text_of(report(found))
+        assert "queue length, largest" in text
+        assert "visits, mean" in text
+        assert "utilisation" not in text
 
 
 def test_a_share_on_time_says_which_promise_it_is_about() -> None:
@@ -186,9 +307,11 @@ def test_a_share_on_time_says_which_promise_it_is_about() -> None:
     promise = {"time": {"label": "Registration", "case_types": "case", "within": "5 working days"}}
     found = run({"old": scenario(promises=promise), "new": scenario(2)}, 2)
     text = text_of(compare_report(found))
-    assert re.search(r"old +at least 99\.9 .* % \(5 working days\)", text)
-    assert re.search(r"new +at least 99\.9 .* % \(30 min\)", text)
-    assert "on time share (5 working days -> 30 min)" in text
+    heading = "Registration: on time share, % (5 working days, 30 min; unfinished 0.0 %, 0.0 %)"
+    assert re.search(
+        rf"{re.escape(heading)}\n  old +at least 99\.9 .*\n  new +at least 99\.9", text
+    )
+    assert "on time share (% points; 5 working days -> 30 min)" in text
 
 
 def test_a_share_on_time_of_another_promise_does_not_stand_beside_a_published_one() -> None:
@@ -228,7 +351,9 @@ def test_days_that_are_not_the_same_days_are_remarked(experiment: Experiment) ->
 def test_a_published_figure_is_shown_under_its_own_label() -> None:
     figure = {"label": "Dozen", "metric": "arrivals", "subject": "hall", "equals": 1}
     found = run({"old": scenario(published={"x": figure})}, 2)
-    assert row(text_of(run_report(found)), "Dozen", " 1 ", "missed by")
+    text = text_of(run_report(found))
+    assert "\nDozen, cases\n" in text
+    assert row(text, "old ", " 1 ", "missed by", "0 of 2")
 
 
 def test_more_than_two_scenarios_are_each_compared_with_the_first() -> None:

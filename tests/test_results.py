@@ -1,27 +1,34 @@
-"""Results folders: complete or not there, the same bytes every time, and read back as they were."""
+"""Results folders: what people read of an experiment, the same bytes every time, and read back."""
 
 import csv
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.image
 import pandas as pd
 import pytest
 from halls import case_type, hall, pool
+from matplotlib.text import Text
 
 from sim import figures, results
 from sim.errors import ResultsError
-from sim.experiment import Experiment, run
+from sim.experiment import Experiment
 from sim.loading import load
-from sim.results import check_folder, file_names, read_results, redraw, write_results
+from sim.results import damaged_files, file_names, read_results, redraw
+from sim.running import run
 from sim.scenario import Scenario
+from sim.store import STORE
 
 FORMULA = "=1+2 旧 [/red] $x$"
+TABLES = (
+    *("metrics", "estimates", "differences", "published"),
+    *("lead_times", "half_hours", "visits"),
+)
 FILES = {
+    "SHA256SUMS",
     "experiment.json",
-    *(f"{name}.csv" for name in results.TABLES),
+    *(f"{name}.{kind}" for name in TABLES for kind in ("csv", "parquet")),
     "scenarios/old.yaml",
     "scenarios/new.yaml",
 }
@@ -53,14 +60,28 @@ def scenario(servers: int) -> Scenario:
     return Scenario.model_validate(data)
 
 
+def run_in(folder: Path, replications: int = 3, **options: bool) -> Experiment:
+    scenarios = {"old": scenario(1), "new": scenario(2)}
+    return run(scenarios, replications, seed=4, folder=folder, **options)
+
+
 @pytest.fixture(scope="module")
-def experiment() -> Experiment:
-    return run({"old": scenario(1), "new": scenario(2)}, replications=3, seed=4)
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    return run_in(tmp_path_factory.mktemp("results") / "a/b", figures=True)
+
+
+@pytest.fixture(scope="module")
+def folder(experiment: Experiment) -> Path:
+    """Read only: others look at it too."""
+    assert experiment.folder is not None
+    return experiment.folder
 
 
 def contents(folder: Path) -> dict[str, bytes]:
+    """Everything that people read."""
     files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
-    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
+    named = {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
+    return {name: content for name, content in named.items() if name not in (STORE, ".lock")}
 
 
 def table(folder: Path, name: str) -> pd.DataFrame:
@@ -70,39 +91,33 @@ def table(folder: Path, name: str) -> pd.DataFrame:
 # --- what is written -----------------------------------------------------------------------------
 
 
-def test_a_folder_holds_what_was_run_and_what_came_out(
-    experiment: Experiment, tmp_path: Path
-) -> None:
-    folder = write_results(experiment, tmp_path / "a/b")
+def test_a_folder_holds_what_was_run_and_what_came_out(folder: Path) -> None:
     assert set(contents(folder)) == FILES | FIGURES
-    assert os.listdir(tmp_path / "a") == ["b"]  # nothing beside it
+    assert not list(damaged_files(folder))
 
 
-def test_the_same_experiment_gives_the_same_bytes(tmp_path: Path) -> None:
-    """Simulated, computed and drawn twice."""
-    folders = [
-        write_results(run({"old": scenario(1), "new": scenario(2)}, 2, seed=4), tmp_path / name)
-        for name in ("a", "b")
-    ]
-    assert contents(folders[0]) == contents(folders[1])
+def test_the_same_experiment_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    """Simulated, computed and drawn twice; once in two steps."""
+    run_in(tmp_path / "r", replications=1)
+    run_in(tmp_path / "r", figures=True)
+    assert contents(tmp_path / "r") == contents(folder)
 
 
-def test_the_experiment_is_described(experiment: Experiment, tmp_path: Path) -> None:
-    folder = write_results(experiment, tmp_path / "r", figures=False)
+def test_the_experiment_is_described(folder: Path) -> None:
     about = json.loads((folder / "experiment.json").read_text(encoding="utf-8"))
     assert (about["seed"], about["replications"], about["confidence"]) == (4, 3, 0.95)
     assert [s["file"] for s in about["scenarios"]] == ["scenarios/old.yaml", "scenarios/new.yaml"]
-    assert {"python", "service-hall", "numpy", "scipy", "simpy"} <= set(about["versions"])
+    assert {"python", "service-hall", "numpy", "scipy", "simpy", "pyarrow"} <= set(
+        about["versions"]
+    )
     assert {"name", "unit", "definition"} <= set(about["metrics"][0])
 
 
-def test_a_resolved_scenario_runs_again_as_it_is(experiment: Experiment, tmp_path: Path) -> None:
-    folder = write_results(experiment, tmp_path / "r", figures=False)
+def test_a_resolved_scenario_runs_again_as_it_is(folder: Path) -> None:
     assert load(folder / "scenarios/old.yaml") == scenario(1)
 
 
-def test_tables_are_tidy(experiment: Experiment, tmp_path: Path) -> None:
-    folder = write_results(experiment, tmp_path / "r", figures=False)
+def test_tables_are_tidy(experiment: Experiment, folder: Path) -> None:
     metrics = table(folder, "metrics")
     assert list(metrics) == ["scenario", "replication", "metric", "subject", "unit", "value"]
     assert not metrics.duplicated(["scenario", "replication", "metric", "subject"]).any()
@@ -111,9 +126,20 @@ def test_tables_are_tidy(experiment: Experiment, tmp_path: Path) -> None:
     assert list(table(folder, "published")["verdict"]) == list(experiment.published()["verdict"])
 
 
-def test_spreadsheets_see_chinese_and_no_formula(experiment: Experiment, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", TABLES)
+def test_parquet_and_csv_say_the_same(folder: Path, name: str) -> None:
+    parquet, text = pd.read_parquet(folder / f"{name}.parquet"), table(folder, name)
+    assert list(parquet) == list(text)
+    for column in parquet:
+        if parquet[column].dtype.kind in "iuf":
+            pd.testing.assert_series_equal(parquet[column], text[column], check_dtype=False)
+        else:
+            texts = text[column].astype(object).fillna("").astype(str).str.removeprefix("'")
+            assert list(parquet[column].astype(str)) == list(texts)
+
+
+def test_spreadsheets_see_chinese_and_no_formula(folder: Path) -> None:
     """A byte order mark in front; a quote mark before text that begins like a formula."""
-    folder = write_results(experiment, tmp_path / "r", figures=False)
     content = (folder / "published.csv").read_bytes()
     assert content.startswith(b"\xef\xbb\xbf")
     rows = list(csv.DictReader(content.decode("utf-8-sig").splitlines()))
@@ -124,140 +150,128 @@ def test_spreadsheets_see_chinese_and_no_formula(experiment: Experiment, tmp_pat
 
 @pytest.mark.parametrize("name", ["=a", "+a", "-a", "@a", "'a", "''a", "NA", "nan", "1", 'a,b"c'])
 def test_names_come_back_as_they_were(name: str, tmp_path: Path) -> None:
-    found = run({name: scenario(1)}, 1)
-    folder = write_results(found, tmp_path / "r", figures=False)
-    back = read_results(folder)
+    run({name: scenario(1)}, 1, folder=tmp_path / "r")
+    back = read_results(tmp_path / "r")
     assert list(back.scenarios) == [name]
     assert set(back.metrics["scenario"]) == {name}
 
 
 def test_one_scenario_has_no_differences(tmp_path: Path) -> None:
-    folder = write_results(run({"a": scenario(1)}, 1), tmp_path / "r")
-    assert not (folder / "figures/differences.png").exists()
-    assert table(folder, "differences").empty
+    run({"a": scenario(1)}, 1, folder=tmp_path / "r", figures=True)
+    assert not (tmp_path / "r/figures/differences.png").exists()
+    assert table(tmp_path / "r", "differences").empty
+
+
+def test_event_logs_are_kept_where_they_are_asked_for(tmp_path: Path) -> None:
+    """The same bytes by both engines; more replications leave them."""
+    scenarios = {"old": scenario(1), "new": scenario(2)}
+    for name, engine in (("a", "simpy"), ("b", "compiled")):
+        run(scenarios, 2, folder=tmp_path / name, keep_log=[1], engine=engine)  # type: ignore[arg-type]
+    logs = {n: c for n, c in contents(tmp_path / "a").items() if n.startswith("logs/")}
+    assert set(logs) == {"logs/old-1.parquet", "logs/new-1.parquet"}
+    assert logs == {n: c for n, c in contents(tmp_path / "b").items() if n.startswith("logs/")}
+    log = pd.read_parquet(tmp_path / "a/logs/old-1.parquet")
+    assert list(log)[:4] == ["at", "event", "case", "case_type"]
+    run(scenarios, 3, folder=tmp_path / "a")
+    assert logs.items() <= contents(tmp_path / "a").items()
+    assert not list(damaged_files(tmp_path / "a"))
+
+
+# --- once more -----------------------------------------------------------------------------------
+
+
+def test_when_all_is_there_nothing_is_written(folder: Path) -> None:
+    def times() -> dict[str, int]:
+        return {name: (folder / name).stat().st_mtime_ns for name in contents(folder)}
+
+    before = times()
+    run_in(folder)
+    run_in(folder, figures=True)
+    assert times() == before
+
+
+def test_more_replications_replace_the_tables_and_take_stale_figures_away(tmp_path: Path) -> None:
+    run_in(tmp_path, replications=2, figures=True)
+    before = contents(tmp_path)
+    run_in(tmp_path, replications=3)
+    after = contents(tmp_path)
+    assert set(after) == FILES
+    assert after["metrics.csv"] != before["metrics.csv"]
+    assert not list(damaged_files(tmp_path))
+
+
+def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
+    run_in(tmp_path / "r", replications=1)
+    for place in ("notes.txt", "scenarios/my.yaml", "figures/own.svg"):
+        (tmp_path / "r" / place).parent.mkdir(exist_ok=True)
+        (tmp_path / "r" / place).write_text("mine")
+    run_in(tmp_path / "r", replications=2, figures=True)
+    for place in ("notes.txt", "scenarios/my.yaml", "figures/own.svg"):
+        assert (tmp_path / "r" / place).read_text() == "mine"
 
 
 # --- reading -------------------------------------------------------------------------------------
 
 
-def test_results_are_read_as_they_were_written(experiment: Experiment, tmp_path: Path) -> None:
-    back = read_results(write_results(experiment, tmp_path / "r", figures=False))
+def test_results_are_read_as_they_were_written(experiment: Experiment, folder: Path) -> None:
+    back = read_results(folder)
     assert (back.seed, back.replications) == (4, 3)
     assert [d.scenario for d in back.scenarios.values()] == [scenario(1), scenario(2)]
     for name in ("metrics", "lead_times", "half_hours", "visits", "estimates"):
         theirs, ours = getattr(experiment, name), getattr(back, name)
-        pd.testing.assert_frame_equal(theirs, ours, check_exact=True, check_dtype=False)
+        pd.testing.assert_frame_equal(theirs, ours, check_exact=True)
 
 
-def test_figures_drawn_again_are_the_same(experiment: Experiment, tmp_path: Path) -> None:
-    folder = write_results(experiment, tmp_path / "r")
+def test_figures_drawn_again_are_the_same(tmp_path: Path) -> None:
+    folder = tmp_path / "r"
+    run_in(folder, figures=True)
     before = contents(folder)
     (folder / "figures/visits.png").unlink()
     assert [path.stem for path in redraw(folder)] == list(FIGURE_NAMES)
     assert contents(folder) == before
 
 
-def test_figures_are_pictures(experiment: Experiment, tmp_path: Path) -> None:
-    folder = write_results(experiment, tmp_path / "r")
+def test_figures_are_pictures(folder: Path) -> None:
     for name in FIGURE_NAMES:
         assert matplotlib.image.imread(folder / f"figures/{name}.png").ndim == 3
 
 
-def test_a_failure_in_drawing_leaves_the_earlier_figure(
-    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_failure_in_drawing_leaves_the_earlier_figures(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = write_results(experiment, tmp_path / "r")
     before = contents(folder)
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sim.plot_style.save_figure", full)
+    monkeypatch.setattr("sim.plot_style.rendered", full)
     with pytest.raises(ResultsError, match="No space left on device"):
         redraw(folder)
     assert contents(folder) == before
 
 
-def damage(folder: Path, how: str) -> None:
-    about = folder / "experiment.json"
-    match how:
-        case "no folder":
-            folder.rename(folder.with_name("gone"))
-        case "no description":
-            about.unlink()
-        case "another program's":
-            about.write_text('{"format": "else"}')
-        case "a list":
-            about.write_text("[]")
-        case "later format":
-            about.write_text(
-                about.read_text().replace('"format_version": 2', '"format_version": 9')
-            )
-        case "empty description":
-            about.write_text("")
-        case "half a description":
-            about.write_text('{"format": "service-hall results",')
-        case "no seed":
-            about.write_text(about.read_text().replace('"seed"', '"seeds"'))
-        case "empty table":
-            (folder / "lead_times.csv").write_text("")
-        case "picture for a table":
-            (folder / "visits.csv").write_bytes(b"\x89PNG\xff")
-        case "no rows":
-            path = folder / "metrics.csv"
-            path.write_text(path.read_text(encoding="utf-8").splitlines()[0] + "\n")
-        case "cut off":
-            path = folder / "half_hours.csv"
-            path.write_text(path.read_text(encoding="utf-8")[:-40])
-        case "a row twice":
-            path = folder / "visits.csv"
-            text = path.read_text(encoding="utf-8")
-            path.write_text(text + text.splitlines()[-1] + "\n")
-        case "another metric":
-            path = folder / "metrics.csv"
-            path.write_text(path.read_text(encoding="utf-8").replace("reneged", "ren"))
-        case "no table":
-            (folder / "metrics.csv").unlink()
-        case "another table":
-            (folder / "metrics.csv").write_text("a,b\n1,2\n")
-        case "text for a number":
-            path = folder / "visits.csv"
-            path.write_text(path.read_text(encoding="utf-8") + "old,x,case,1,0.5\n")
-        case "scenario elsewhere":
-            about.write_text(about.read_text().replace("scenarios/old", "../old"))
-        case "no scenario":
-            (folder / "scenarios/old.yaml").unlink()
-
-
 @pytest.mark.parametrize(
-    ("how", "message"),
+    ("what", "message"),
     [
         ("no folder", "there is no such folder"),
-        ("no description", r"no results folder \(no experiment.json in it\)"),
-        ("another program's", "experiment.json: not written by hall"),
-        ("a list", "experiment.json: not written by hall"),
-        ("later format", "results of format 9, of which this version of hall knows 2 only"),
-        ("empty description", "experiment.json: empty"),
-        ("half a description", "experiment.json: no JSON: Expecting property name"),
-        ("no seed", "experiment.json: damaged: KeyError: 'seed'"),
-        ("empty table", r"lead_times\.csv: empty"),
-        ("picture for a table", r"visits\.csv: 'utf-8' codec can't decode"),
-        ("no rows", r"metrics\.csv: replication 0 of 'new' is missing"),
-        ("cut off", r"half_hours\.csv:25: \d values for 12 columns"),
-        ("a row twice", r"visits\.csv:14: what stands above already"),
-        ("another metric", r"metrics\.csv:\d+: no metric ren"),
-        ("no table", r"metrics\.csv: cannot be read: No such file"),
-        ("another table", "not the columns scenario, replication, metric"),
-        ("text for a number", r"visits\.csv:14: replication: x is no number"),
-        ("scenario elsewhere", r"\.\./old.yaml lies outside the folder"),
+        ("no store", r"no results folder \(no replications.sqlite in it\)"),
         ("no scenario", r"scenarios/old\.yaml: cannot be read: No such file"),
+        ("another scenario", r"scenarios/old\.yaml: not the scenario that was run"),
     ],
 )
-def test_damaged_results_are_refused(
-    experiment: Experiment, tmp_path: Path, how: str, message: str
-) -> None:
-    folder = write_results(experiment, tmp_path / "r", figures=False)
-    damage(folder, how)
+def test_results_that_cannot_be_read(what: str, message: str, tmp_path: Path) -> None:
+    folder = tmp_path / "r"
+    run_in(folder, 1)
+    match what:
+        case "no folder":
+            folder.rename(tmp_path / "gone")
+        case "no store":
+            (folder / STORE).unlink()
+        case "no scenario":
+            (folder / "scenarios/old.yaml").unlink()
+        case "another scenario":
+            other = (folder / "scenarios/new.yaml").read_bytes()
+            (folder / "scenarios/old.yaml").write_bytes(other)
     with pytest.raises(ResultsError, match=message) as caught:
         read_results(folder)
     assert len(str(caught.value).splitlines()) == 1
@@ -266,22 +280,16 @@ def test_damaged_results_are_refused(
 # --- where it is written -------------------------------------------------------------------------
 
 
-def test_an_earlier_results_folder_is_replaced(experiment: Experiment, tmp_path: Path) -> None:
-    folder = write_results(experiment, tmp_path / "r")
-    (folder / ".DS_Store").write_text("left by others")
-    write_results(experiment, folder, figures=False)
-    assert set(contents(folder)) == FILES
-
-
-def test_an_empty_folder_is_used(experiment: Experiment, tmp_path: Path) -> None:
+def test_an_empty_folder_is_used(tmp_path: Path) -> None:
     (tmp_path / "r").mkdir()
-    assert set(contents(write_results(experiment, tmp_path / "r", figures=False))) == FILES
+    run_in(tmp_path / "r", 1)
+    assert set(contents(tmp_path / "r")) == FILES
 
 
-def test_a_link_to_a_folder_is_followed(experiment: Experiment, tmp_path: Path) -> None:
+def test_a_link_to_a_folder_is_followed(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
-    write_results(experiment, tmp_path / "link", figures=False)
+    run_in(tmp_path / "link", 1)
     assert set(contents(tmp_path / "real")) == FILES
     assert (tmp_path / "link").is_symlink()
 
@@ -290,6 +298,7 @@ def test_a_link_to_a_folder_is_followed(experiment: Experiment, tmp_path: Path) 
     ("place", "message"),
     [
         ("thesis", r"thesis is not empty and holds no results; name another folder"),
+        ("earlier", r"earlier is not empty and holds an earlier version's results; name another"),
         ("thesis/draft.txt", r"draft\.txt is a file, not a folder"),
         ("thesis/draft.txt/r", r"draft\.txt is a file, not a folder"),
         ("thesis/draft.txt/r/s", r"draft\.txt is a file, not a folder"),
@@ -297,40 +306,19 @@ def test_a_link_to_a_folder_is_followed(experiment: Experiment, tmp_path: Path) 
         ("nul\0", "cannot write results"),
     ],
 )
-def test_what_is_not_ours_is_never_touched(place: str, message: str, tmp_path: Path) -> None:
+def test_what_is_not_ours_is_never_touched(
+    place: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing runs either."""
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis/draft.txt").write_text("years of work")
+    (tmp_path / "earlier").mkdir()
+    (tmp_path / "earlier/experiment.json").write_text("{}")
+    before = contents(tmp_path)
+    monkeypatch.setattr("sim.running.workers", None)
     with pytest.raises(ResultsError, match=message):
-        check_folder(tmp_path / place)
-    assert contents(tmp_path) == {"thesis/draft.txt": b"years of work"}
-
-
-@pytest.mark.parametrize(
-    "place",
-    [
-        "notes.txt",
-        "figures/own.svg",
-        "figures/mine.png",
-        "scenarios/my.yaml",
-        "scenarios/deep/x.yaml",
-    ],
-)
-def test_results_with_something_else_among_them_are_not_replaced(
-    experiment: Experiment, tmp_path: Path, place: str
-) -> None:
-    folder = write_results(experiment, tmp_path / "r")
-    (folder / place).parent.mkdir(exist_ok=True)
-    (folder / place).write_text("mine")
-    with pytest.raises(ResultsError, match="which is not part of them; move it away"):
-        write_results(experiment, folder)
-    assert (folder / place).read_text() == "mine"
-
-
-def test_the_folder_one_is_in_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for place in ("", ".", "../" + tmp_path.name):
-        with pytest.raises(ResultsError, match="is the folder you are in"):
-            check_folder(place)
+        run_in(tmp_path / place)
+    assert contents(tmp_path) == before
 
 
 def test_a_read_only_place_is_refused_before_anything_runs(
@@ -342,72 +330,33 @@ def test_a_read_only_place_is_refused_before_anything_runs(
         raise OSError(30, "Read-only file system", str(self))
 
     monkeypatch.setattr(Path, "mkdir", refuse)
+    monkeypatch.setattr("sim.running.workers", None)
     with pytest.raises(ResultsError, match="cannot write results: Read-only file system"):
-        check_folder(tmp_path / "r")
+        run_in(tmp_path / "r")
 
 
-def test_checking_leaves_nothing_behind(tmp_path: Path) -> None:
-    check_folder(tmp_path / "a/b/c")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_failure_leaves_what_was_there(
-    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_what_keeps_tables_from_being_written_loses_nothing(
+    error: BaseException, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The disk is full, or somebody interrupts, while the last figure is drawn."""
-    folder = write_results(experiment, tmp_path / "r")
-    before = contents(folder)
-    for error in (OSError(28, "No space left on device"), KeyboardInterrupt()):
+    """The next run writes them without running anything."""
 
-        def fail(*_: object, failure: BaseException = error) -> None:
-            raise failure
+    def fail(*_: object) -> None:
+        raise error
 
-        monkeypatch.setattr(results, "draw_figures", fail)
+    with monkeypatch.context() as broken:
+        broken.setattr(results, "draw_figures", fail)
         with pytest.raises((ResultsError, KeyboardInterrupt)):
-            write_results(replace(experiment, seed=99), folder)
-        assert contents(folder) == before
-        assert os.listdir(tmp_path) == ["r"]
+            run_in(tmp_path / "r", figures=True)
+    monkeypatch.setattr("sim.running.workers", None)
+    run_in(tmp_path / "r", figures=True)
+    assert contents(tmp_path / "r") == contents(folder)
+    assert not [name for name in os.listdir(tmp_path / "r") if name.endswith(".tmp")]
 
 
-def test_what_a_killed_run_has_left_is_removed(experiment: Experiment, tmp_path: Path) -> None:
-    """But not what is in use, what holds the only copy of earlier results, or what is not ours."""
-    import fcntl
-
-    stale, used, halfway = (tmp_path / f".hall-{letter * 12}.tmp" for letter in "abc")
-    foreign = tmp_path / ".hall-notes.tmp"
-    for folder in (stale / "new", used / "new", halfway / "new", halfway / "old", foreign):
-        folder.mkdir(parents=True)
-    for folder in (stale, used, halfway, foreign):
-        os.utime(folder, (0, 0))
-    lock = os.open(used, os.O_RDONLY)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    write_results(experiment, tmp_path / "r", figures=False)
-    os.close(lock)
-    assert set(tmp_path.iterdir()) == {tmp_path / "r", used, halfway, foreign}
-
-
-def test_an_interruption_between_the_moves_brings_the_earlier_results_back(
-    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = write_results(experiment, tmp_path / "r", figures=False)
-    before = contents(folder)
-    rename = Path.rename
-
-    def interrupted(path: Path, target: Path) -> Path:
-        if path.name == "new":
-            raise KeyboardInterrupt
-        return rename(path, target)
-
-    monkeypatch.setattr(Path, "rename", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        write_results(replace(experiment, seed=99), folder, figures=False)
-    assert contents(folder) == before
-    assert os.listdir(tmp_path) == ["r"]
-
-
-def test_half_hours_are_times_of_day_and_minutes(experiment: Experiment, tmp_path: Path) -> None:
+def test_half_hours_are_times_of_day_and_minutes(folder: Path) -> None:
     """Two clerks, 5 in an hour for 10 minutes each: nobody waits for an hour."""
-    half_hours = table(write_results(experiment, tmp_path / "r", figures=False), "half_hours")
+    half_hours = table(folder, "half_hours")
     assert list(half_hours["half_hour"][:4]) == ["09:00", "09:30", "10:00", "10:30"]
     waits = half_hours["waiting_time_mean_min"]
     assert 1 < waits.max() < 60
@@ -457,6 +406,17 @@ def test_row_labels_of_the_figure_of_differences(experiment: Experiment) -> None
     assert "visits_mean" not in set(shown["metric"])
     assert num_same >= 2
     assert "visits_mean" in set(experiment.headline_differences()["metric"])
+
+
+def test_the_figure_of_differences_has_the_joint_intervals(experiment: Experiment) -> None:
+    leading = experiment.headline_differences()
+    shown, _ = figures.headline_differences(experiment)
+    waits = shown[shown["metric"] == "waiting_time_mean"]
+    joint = leading.loc[waits.index, ["joint_low", "joint_high"]].to_numpy()
+    assert (waits[["low", "high"]].to_numpy() == joint).all()
+    [figure] = [f for name, f in figures.experiment_figures(experiment) if name == "differences"]
+    told = " ".join(" ".join(text.get_text() for text in figure.findobj(Text)).split())
+    assert f"hold together at 95 % (Bonferroni, {len(leading)} differences)" in told
 
 
 def test_a_difference_that_is_0_for_one_scenario_only_is_shown(experiment: Experiment) -> None:

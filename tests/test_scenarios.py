@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 
 from sim.errors import ScenarioError
-from sim.experiment import Experiment, as_data, run
+from sim.experiment import Experiment
 from sim.loading import Loaded, load, load_document, provenance, resolved_yaml
 from sim.offered_load import offered_load
+from sim.running import run
 from sim.scenario import Activity
+from sim.sources import as_data
 
 FOLDER = Path(__file__).parents[1] / "scenarios"
 BASE = FOLDER / "lanzhou-base.yaml"

@@ -42,8 +42,8 @@ ENVIRONMENT: Final = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRI
 HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parents[1]
 HALL: Final = [sys.executable, "-m", "sim"]
-TUTORIAL: Final = "scenarios/tutorial.yaml"
-LANZHOU: Final = "scenarios/lanzhou-2020.yaml"
+TUTORIAL: Final = str(ROOT / "scenarios" / "tutorial.yaml")
+LANZHOU: Final = str(ROOT / "scenarios" / "lanzhou-2020.yaml")
 
 PLAIN_YEARS: Final = 5
 """How many of a hundred years the plain script runs."""
@@ -77,11 +77,11 @@ class Run:
 
 
 def run(command: Sequence[str]) -> Run:
-    """Run a command to its end; leaves this program if it fails."""
-    with tempfile.TemporaryFile("w+") as complaints:
+    """Run a command to its end, in an empty folder; leaves this program if it fails."""
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as complaints:
         begun = time.perf_counter()
         process = subprocess.Popen(
-            command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=complaints
+            command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=complaints
         )
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begun
@@ -221,7 +221,7 @@ def lanzhou(rounds: int, is_long: bool) -> None:
 
     import sim
 
-    plan = sim.compile_plan(sim.load(ROOT / LANZHOU))
+    plan = sim.compile_plan(sim.load(LANZHOU))
     plain_seconds, plain_figures, our_seconds, our_figures = [], [], [], []
     ours(plan, rounds)  # the first time fills caches
     for replication in range(rounds):

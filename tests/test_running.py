@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,16 +18,16 @@ import pandas as pd
 import pytest
 from halls import CATALOGUE, plan_of
 
-from sim import experiment, replication, runs
-from sim import tables as tables_module
+from sim import records, replication, running, tasks
 from sim.cli import main
 from sim.engines import compiled_draw, compiled_engine, compiled_tally, simpy_engine
 from sim.engines.native import NoMachineCodeError
-from sim.errors import EnginesDiffer, HallError
+from sim.errors import EnginesDiffer, IncompleteError, LawViolated
 from sim.experiment import Experiment
 from sim.loading import scenario_from
 from sim.replication import compare_engines, replicate
-from sim.runs import Runs, choose_engine
+from sim.results import read_results
+from sim.tasks import Task, Work, choose_engine
 
 TUTORIAL = Path(__file__).parents[1] / "scenarios" / "tutorial.yaml"
 TABLES = ("metrics", "lead_times", "half_hours", "visits")
@@ -46,15 +48,16 @@ def assert_same_tables(found: Experiment, expected: Experiment) -> None:
 
 @pytest.fixture(scope="module")
 def by_simpy() -> Experiment:
-    return experiment.run(SCENARIOS, 3, engine="simpy")
+    return running.run(SCENARIOS, 3, engine="simpy")
 
 
 def test_the_compiled_engine_gives_the_same_tables_and_says_that_it_was_compared(
     by_simpy: Experiment,
 ) -> None:
-    found = experiment.run(SCENARIOS, 3, engine="compiled")
-    assert (by_simpy.engine, by_simpy.remark) == ("simpy", "")
-    assert (found.engine, found.remark) == ("compiled", "replication 0 identical in both engines")
+    found = running.run(SCENARIOS, 3, engine="compiled")
+    assert (by_simpy.engine, by_simpy.remarks) == ("simpy", ())
+    assert found.engine == "compiled"
+    assert found.remarks == ("compiled engine: replication 0 identical in both engines",)
     assert_same_tables(found, by_simpy)
 
 
@@ -62,7 +65,7 @@ def test_the_compiled_engine_gives_the_same_tables_and_says_that_it_was_compared
 def test_workers_give_the_same_tables(by_simpy: Experiment, engine: Any) -> None:
     done: list[tuple[int, int]] = []
     progress: Callable[[int, int], None] = lambda n, total: done.append((n, total))  # noqa: E731
-    found = experiment.run(SCENARIOS, 3, engine=engine, jobs=2, progress=progress)
+    found = running.run(SCENARIOS, 3, engine=engine, jobs=2, progress=progress)
     assert_same_tables(found, by_simpy)
     total = 6 if engine == "simpy" else 8
     assert done == [(n, total) for n in range(1, total + 1)]
@@ -70,7 +73,7 @@ def test_workers_give_the_same_tables(by_simpy: Experiment, engine: Any) -> None
 
 
 def test_a_checked_compiled_run_asserts_the_laws(by_simpy: Experiment) -> None:
-    found = experiment.run(SCENARIOS, 3, engine="compiled", check=True)
+    found = running.run(SCENARIOS, 3, engine="compiled", check=True)
     assert_same_tables(found, by_simpy)
     assert found.timings["check"] > 0
 
@@ -79,9 +82,10 @@ def plans() -> dict[str, Any]:
     return {name: plan_of(CATALOGUE[name]) for name in ("overload", "impatient people")}
 
 
-def chosen(wanted: Any, replications: int) -> tuple[Runs, list[str]]:
+def chosen(wanted: Any, replications: int) -> tuple[Work, list[str]]:
     said: list[str] = []
-    return choose_engine(Runs(plans(), replications), wanted, said.append), said
+    todo = [Task("replicate", name, number) for name in plans() for number in range(replications)]
+    return choose_engine(Work(plans()), todo, wanted, said.append), said
 
 
 def test_auto_takes_simpy_for_small_work_without_asking_for_the_other() -> None:
@@ -90,7 +94,7 @@ def test_auto_takes_simpy_for_small_work_without_asking_for_the_other() -> None:
 
 
 def test_auto_takes_the_compiled_engine_where_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "STEP_IN_SIMPY", 1.0)
+    monkeypatch.setattr(tasks, "STEP_IN_SIMPY", 1.0)
     assert chosen("auto", 10)[0].engine == "compiled"
     # One replication runs in SimPy in any case.
     assert chosen("auto", 1)[0].engine == "simpy"
@@ -98,28 +102,32 @@ def test_auto_takes_the_compiled_engine_where_it_pays(monkeypatch: pytest.Monkey
 
 def test_auto_compiles_only_for_work_that_takes_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled_engine, "is_ready", lambda: False)
-    steps = sum(runs.draw_workload(plan).num_steps for plan in plans().values())
-    monkeypatch.setattr(runs, "STEP_IN_SIMPY", 10 / steps)  # ten seconds are saved
+    steps = sum(tasks.draw_workload(plan).num_steps for plan in plans().values())
+    monkeypatch.setattr(tasks, "STEP_IN_SIMPY", 10 / steps)  # ten seconds are saved
     assert chosen("auto", 2)[0].engine == "simpy"
-    monkeypatch.setattr(runs, "STEP_IN_SIMPY", 100 / steps)
+    monkeypatch.setattr(tasks, "STEP_IN_SIMPY", 100 / steps)
     found, said = chosen("auto", 2)
     assert found.engine == "compiled"
     assert said == ["compiling the engine, once on this machine: some 20 s"]
 
 
 def test_without_machine_code_simpy_does_everything_and_one_line_says_so(
-    by_simpy: Experiment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    by_simpy: Experiment,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def none(*arguments: Any) -> None:
         raise NoMachineCodeError("numba is not installed")
 
     monkeypatch.setattr(compiled_engine, "simulate_outcome", none)
-    found = experiment.run(SCENARIOS, 3, engine="compiled")
+    found = running.run(SCENARIOS, 3, engine="compiled")
     assert_same_tables(found, by_simpy)
-    assert (found.engine, found.remark) == (
-        "simpy",
-        "the SimPy engine did everything: numba is not installed",
+    assert found.engine == "simpy"
+    assert found.remarks == (
+        "simpy engine: the SimPy engine did everything: numba is not installed",
     )
+    monkeypatch.chdir(tmp_path)
     assert main(["run", str(TUTORIAL), "-r", "2", "--engine", "compiled"]) == 0
     last = capsys.readouterr().out.splitlines()
     assert "simpy engine: the SimPy engine did everything: numba is not installed" in last
@@ -129,8 +137,9 @@ def test_without_machine_code_simpy_does_everything_and_one_line_says_so(
 
 
 def test_a_differing_event_stops_the_run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     simulate = simpy_engine.simulate
 
     def later(*arguments: Any) -> Any:
@@ -139,9 +148,9 @@ def test_a_differing_event_stops_the_run(
 
     monkeypatch.setattr(simpy_engine, "simulate", later)
     with pytest.raises(EnginesDiffer, match=r"^the engines disagree: event 7 differs: reference "):
-        experiment.run(SCENARIOS, 2, engine="compiled")
+        running.run(SCENARIOS, 2, engine="compiled")
     with pytest.raises(EnginesDiffer, match="event 7 differs"):
-        experiment.run(SCENARIOS, 2, engine="compiled", jobs=2)
+        running.run(SCENARIOS, 2, engine="compiled", jobs=2)
     assert main(["run", str(TUTORIAL), "--engine", "compiled"]) == 1
     output = capsys.readouterr()
     assert output.out == ""
@@ -187,40 +196,68 @@ def test_sums_that_differ_stop_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- workers that fail ---------------------------------------------------------------------------
 
 
-def test_a_worker_that_dies_ends_the_run_with_a_clear_error(
-    monkeypatch: pytest.MonkeyPatch,
+def dies(*arguments: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_what_a_dead_worker_was_at_is_done_again(
+    by_simpy: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def dies(*arguments: Any) -> None:
-        import os
-        import signal
+    """One worker dies, once: nothing is missing."""
+    mark = tmp_path / "died"
 
-        os.kill(os.getpid(), signal.SIGKILL)
+    def dies_once(plan: Any, seed: int, number: int, *more: Any) -> Any:
+        if number == 1 and not mark.exists():
+            mark.touch()
+            dies()
+        return replication.replicate(plan, seed, number, *more)
 
-    monkeypatch.setattr(runs, "replicate", dies)
-    with pytest.raises(HallError, match="a worker process has died"):
-        experiment.run(SCENARIOS, 3, engine="simpy", jobs=2)
+    monkeypatch.setattr(tasks, "replicate", dies_once)
+    found = running.run(SCENARIOS, 3, engine="simpy", jobs=2)
+    assert mark.exists()
+    assert_same_tables(found, by_simpy)
+    assert not multiprocessing.active_children()
+
+
+def test_what_kills_its_worker_each_time_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sometimes(plan: Any, seed: int, number: int, *more: Any) -> Any:
+        if number == 1:
+            dies()
+        return replication.replicate(plan, seed, number, *more)
+
+    monkeypatch.setattr(tasks, "replicate", sometimes)
+    found = running.run(SCENARIOS, 3, engine="simpy", jobs=2)
+    assert [(one.scenario, one.number) for one in found.missing] == [
+        ("impatient", 1),
+        ("overload", 1),
+    ]
+    assert "its worker process dies each time" in found.missing[0].reason
+    assert set(found.metrics["replication"]) == {0, 2}
     assert not multiprocessing.active_children()
 
 
 def test_other_children_of_the_program_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*arguments: Any) -> None:
-        raise HallError("fails")
+        raise LawViolated("fails")
 
     child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(30,))
     child.start()
-    monkeypatch.setattr(runs, "replicate", fails)
-    with pytest.raises(HallError, match="fails"):
-        experiment.run(SCENARIOS, 3, engine="simpy", jobs=2)
+    monkeypatch.setattr(tasks, "replicate", fails)
+    with pytest.raises(LawViolated, match="fails"):
+        running.run(SCENARIOS, 3, engine="simpy", jobs=2)
     assert multiprocessing.active_children() == [child]
     child.kill()
     child.join()
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no /proc")
-def test_workers_end_with_their_parent() -> None:
+def test_workers_end_with_their_parent(tmp_path: Path) -> None:
     command = ["-m", "sim", "run", str(TUTORIAL), "-r", "100000", "--engine", "simpy", "-j", "2"]
     with subprocess.Popen(
-        [sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, *command],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ) as parent:
         listed = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
         workers: list[str] = []
@@ -235,16 +272,24 @@ def test_workers_end_with_their_parent() -> None:
         time.sleep(0.05)
 
 
-def test_what_a_worker_raises_comes_through(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_replication_that_fails_is_missing_and_named(
+    jobs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fails(plan: Any, seed: int, number: int, *more: Any) -> Any:
         if number == 2:
-            raise HallError("replication 2 fails")
+            raise ZeroDivisionError("oh\nno")
         return replication.replicate(plan, seed, number, *more)
 
-    monkeypatch.setattr(runs, "replicate", fails)
-    with pytest.raises(HallError, match="replication 2 fails"):
-        experiment.run(SCENARIOS, 3, engine="simpy", jobs=2)
-    assert not multiprocessing.active_children()
+    monkeypatch.setattr(tasks, "replicate", fails)
+    found = running.run(SCENARIOS, 3, engine="simpy", jobs=jobs)
+    assert [one.text for one in found.missing] == [
+        f"replication 2 of {name} failed: ZeroDivisionError: oh no"
+        for name in ("impatient", "overload")
+    ]
+    assert set(found.metrics["replication"]) == {0, 1}
+    with pytest.raises(IncompleteError, match=r"no replication of \w+ could be done: ZeroDiv"):
+        running.run(SCENARIOS, only=2, engine="simpy", jobs=jobs)
 
 
 def test_both_engines_measure_the_same(by_simpy: Experiment) -> None:
@@ -257,11 +302,8 @@ def test_both_engines_measure_the_same(by_simpy: Experiment) -> None:
 def test_distributions_are_kept_of_the_first_replications_only(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(tables_module, "DETAILED", 2)
-    found = experiment.run(SCENARIOS, 4, engine="simpy")
+    monkeypatch.setattr(records, "DETAILED", 2)
+    found = running.run(SCENARIOS, 4, engine="simpy", folder=tmp_path / "results")
     assert set(found.metrics["replication"]) == {0, 1, 2, 3}
     assert all(set(table["replication"]) == {0, 1} for table in tables(found)[1:] if len(table))
-    from sim.results import read_results, write_results
-
-    write_results(found, tmp_path / "results", figures=False)
     assert_same_tables(read_results(tmp_path / "results"), found)

@@ -1,0 +1,327 @@
+"""The commands that run experiments, and those that read what is kept of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sim import terminal
+from sim.cli_options import (
+    Budget,
+    Check,
+    Cluster,
+    DryRun,
+    Engine,
+    EngineChoice,
+    FigureFile,
+    Figures,
+    Files,
+    Jobs,
+    Json,
+    KeepLog,
+    Metrics,
+    Only,
+    Output,
+    Reference,
+    Replications,
+    Seed,
+    Settings,
+    Wanted,
+    examples,
+)
+from sim.errors import Mark, Problem, ScenarioError
+from sim.exit_codes import INCOMPLETE, NOT_WRITTEN
+from sim.texts import one_line
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from sim.experiment import Experiment
+    from sim.loading import Loaded
+    from sim.precision import Precision
+
+experiments = typer.Typer()
+
+
+@experiments.command(
+    short_help="Simulate scenarios and show what comes out.",
+    epilog=examples(
+        "hall run scenarios/tutorial.yaml",
+        "hall run scenarios/tutorial.yaml --set pools.windows.shifts.day.servers=4",
+        "hall run scenarios/tutorial.yaml --metric waiting_time_mean --metric utilisation:windows",
+        "hall run scenarios/lanzhou-2015.yaml --precision 2% --jobs 2",
+        "hall run scenarios/lanzhou-2015.yaml -r 500 --dry-run",
+        "hall run scenarios/tutorial.yaml --json | jq .estimates",
+    ),
+)
+def run(
+    files: Files,
+    replications: Replications = 10,
+    seed: Seed = 1,
+    settings: Settings = None,
+    metrics: Metrics = None,
+    precision: Wanted = None,
+    budget: Budget = 1000,
+    output: Output = None,
+    figures: Figures = False,
+    keep_log: KeepLog = None,
+    as_json: Json = False,
+    engine: Engine = EngineChoice.auto,
+    jobs: Jobs = 1,
+    cluster: Cluster = None,
+    check: Check = False,
+    dry_run: DryRun = False,
+    only: Only = None,
+) -> None:
+    """Simulate scenarios and show what comes out, with 95 % intervals.
+
+    What is done is kept in a results folder: after an interruption the same command goes on from
+    there, and when all is there it answers at once.
+    """
+    from sim import report
+
+    loaded = _load(files, settings)
+    if dry_run:
+        _forecast(loaded, replications, seed, output, engine, jobs)
+        return
+    found = _run(
+        loaded,
+        replications,
+        seed,
+        folder=None if only is not None else _folder(loaded, seed, output),
+        precision=_precision(precision, metrics, budget),
+        metrics=metrics or (),
+        engine=engine.value,
+        jobs=jobs,
+        cluster=cluster,
+        keep_log=keep_log or (),
+        figures=figures,
+        only=only,
+        check=check,
+    )
+    _show(found, as_json, report.run_report)
+
+
+@experiments.command(
+    short_help="Compare scenarios with a reference.",
+    epilog=examples(
+        "hall compare scenarios/lanzhou-2015.yaml scenarios/lanzhou-2020.yaml",
+        "hall compare scenarios/lanzhou-2015.yaml my-reform.yaml -r 30 -o results/my-reform",
+        "hall compare my-reform.yaml scenarios/lanzhou-2015.yaml --reference lanzhou-2015",
+    ),
+)
+def compare(
+    files: Files,
+    replications: Replications = 10,
+    seed: Seed = 1,
+    settings: Settings = None,
+    reference: Reference = None,
+    metrics: Metrics = None,
+    precision: Wanted = None,
+    budget: Budget = 1000,
+    output: Output = None,
+    keep_log: KeepLog = None,
+    as_json: Json = False,
+    engine: Engine = EngineChoice.auto,
+    jobs: Jobs = 1,
+    cluster: Cluster = None,
+    check: Check = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Compare scenarios with the first one, or with the one that is named.
+
+    All have the same luck; the intervals of the differences hold together.
+
+    Published figures stand beside the simulated ones. Tables and figures are written into the
+    results folder, which is kept as `hall run` keeps it.
+    """
+    from sim.comparison_report import compare_report
+
+    if len(files) < 2:
+        found = "two files or more are wanted; 'hall run' runs one"
+        raise ScenarioError([Problem(Mark("hall compare"), "", found)])
+    loaded = _load(files, settings)
+    if dry_run:
+        _forecast(loaded, replications, seed, output, engine, jobs)
+        return
+    experiment = _run(
+        loaded,
+        replications,
+        seed,
+        folder=_folder(loaded, seed, output),
+        precision=_precision(precision, metrics, budget),
+        metrics=metrics or (),
+        reference=reference,
+        engine=engine.value,
+        jobs=jobs,
+        cluster=cluster,
+        keep_log=keep_log or (),
+        figures=True,
+        check=check,
+    )
+    _show(experiment, as_json, compare_report)
+
+
+Folder = Annotated[
+    Path, typer.Argument(metavar="FOLDER", help="Results folder.", show_default=False)
+]
+
+
+@experiments.command(
+    short_help="Draw the figures of a results folder.",
+    epilog=examples("hall plot results/tutorial-0a1b2c3d"),
+)
+def plot(folder: Folder) -> None:
+    """Draw the figures of a results folder, once more or for the first time."""
+    from sim.results import redraw
+
+    for path in redraw(folder):
+        terminal.write(f"{one_line(path)}\n")
+
+
+@experiments.command(
+    short_help="Check that a results folder is what it says.",
+    epilog=examples(
+        "hall verify results/tutorial-0a1b2c3d",
+        "hall verify results/tutorial-0a1b2c3d --sample 20",
+    ),
+)
+def verify(
+    folder: Folder,
+    sample: Annotated[
+        int, typer.Option(min=0, metavar="N", help="How many replications to do once more.")
+    ] = 3,
+) -> None:
+    """Check every checksum of a results folder, and do some replications once more.
+
+    Exit code 5 if a file or a replication is not what it was.
+    """
+    from sim import verifying
+
+    with terminal.ProgressLine() as progress:
+        findings = verifying.verify(folder, sample, progress)
+    for line in findings.lines():
+        terminal.write(f"{line}\n")
+    for problem in findings.problems:
+        terminal.say(problem)
+    if findings.problems:
+        raise typer.Exit(NOT_WRITTEN)
+
+
+@experiments.command(
+    short_help="Judge whether scenarios leave out enough of their beginning.",
+    epilog=examples(
+        "hall warm-up scenarios/tutorial.yaml",
+        "hall warm-up scenarios/lanzhou-2015.yaml --plot warm-up.png",
+        "hall warm-up scenarios/tutorial.yaml --set 'horizon.warm_up=20 working days'",
+    ),
+)
+def warm_up(
+    files: Files,
+    replications: Replications = 20,
+    seed: Seed = 1,
+    settings: Settings = None,
+    plot: FigureFile = None,
+) -> None:
+    """Judge whether scenarios leave out enough of their beginning, when halls are still empty.
+
+    MSER-5 judges the number of cases in progress day by day, from the first simulated day on;
+    Welch's moving average shows it. Of a hall with a load of 1 or more, which is never steady, the
+    growth of the backlog is told.
+    """
+    from sim.figures import check_figure_file, write_figure
+    from sim.warm_up_report import warm_up_report
+    from sim.warm_up_study import study_warm_up
+
+    loaded = _load(files, settings)
+    if plot is not None:
+        check_figure_file(plot)
+    with terminal.ProgressLine() as progress:
+        studies = study_warm_up(loaded, replications, seed, progress=progress, say=terminal.say)
+    if plot is not None:
+        from sim.warm_up_plot import warm_up_figure
+
+        write_figure(warm_up_figure(studies, f"Seed {seed}."), plot)
+    terminal.show(warm_up_report(studies, seed))
+    if plot is not None:
+        terminal.write(f"figure: {one_line(plot)}\n")
+
+
+# What commands share
+
+
+def _load(files: Sequence[Path], settings: Sequence[str] | None) -> dict[str, Loaded]:
+    from sim.sources import load_all
+
+    loaded = load_all(files, settings or ())
+    for document in loaded.values():
+        warn(document)
+    return loaded
+
+
+def warn(loaded: Loaded) -> None:
+    """What in a right scenario is most likely not meant."""
+    from sim.check_report import load_warnings
+
+    for warning in load_warnings(loaded):
+        terminal.say(f"warning: {warning}")
+
+
+def _folder(loaded: Mapping[str, Loaded], seed: int, output: Path | None) -> Path:
+    from sim.definition import Definition
+    from sim.results import default_folder
+
+    return default_folder(Definition.of(loaded, seed)) if output is None else output
+
+
+def _precision(
+    wanted: float | None, metrics: Sequence[str] | None, budget: int
+) -> Precision | None:
+    from sim import precision
+
+    return None if wanted is None else precision.Precision(wanted, tuple(metrics or ()), budget)
+
+
+def _forecast(
+    loaded: Mapping[str, Loaded],
+    replications: int,
+    seed: int,
+    output: Path | None,
+    engine: EngineChoice,
+    jobs: int,
+) -> None:
+    from sim.forecast import forecast
+
+    folder = _folder(loaded, seed, output)
+    lines = forecast(loaded, replications, seed, folder, engine.value, jobs, terminal.say)
+    terminal.write("".join(f"{line}\n" for line in lines))
+
+
+def _run(loaded: Mapping[str, Loaded], *arguments: Any, **options: Any) -> Experiment:
+    from sim import running
+
+    with terminal.ProgressLine() as progress:
+        return running.run(loaded, *arguments, progress=progress, say=terminal.say, **options)
+
+
+def _show(
+    experiment: Experiment, as_json: bool, report_of: Callable[[Experiment], RenderableType]
+) -> None:
+    """Print what came out, and what is missing of it."""
+    from sim import report
+    from sim.results import command_to_repeat
+
+    folder = experiment.folder
+    if as_json:
+        terminal.write_json(report.as_json(experiment))
+    else:
+        terminal.show(report_of(experiment))
+        if folder is not None:
+            terminal.write(f"results: {one_line(folder)}\n")
+    for one in experiment.missing:
+        terminal.say(f"{one.text}; to repeat it: {command_to_repeat(experiment, one)}")
+    if experiment.missing:
+        raise typer.Exit(INCOMPLETE)

@@ -1,0 +1,200 @@
+"""Pieces that reports of one scenario and of several have in common.
+
+Every function gives something that a rich console prints, of text from files with `one_line`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
+
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
+
+from sim.check_report import load_line
+from sim.labels import Labels
+from sim.metric_definitions import HALL, METRICS, Metric
+from sim.numbers import Interval, Number, replications_text
+from sim.offered_load import PoolLoad, offered_load
+from sim.output_analysis import wilson_interval
+from sim.planning import horizon_dates
+from sim.texts import one_line
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sim.experiment import Experiment
+
+COUNTS: Final = ("arrivals", "finished", "in_progress", "lost")
+
+
+def header(experiment: Experiment, name: str) -> RenderableType:
+    """What was run of one scenario."""
+    scenario = experiment.scenarios[name].scenario
+    begins, first, last = horizon_dates(scenario)
+    heading = Text(one_line(name), "bold")
+    if scenario.label:
+        heading.append(f"  {one_line(scenario.label.text())}", "not bold")
+    warm_up = f", simulated from {begins}" if begins < first else ""
+    runs = f"{replications_text(experiment.replications)}, seed {experiment.seed}"
+    lines = [f"{first} to {last}{warm_up}; {runs}", load_line(scenario)]
+    if overloads := [load for load in offered_load(scenario) if load.is_overload]:
+        backlog = backlog_text(overloads, backlog_growth(experiment, name))
+        lines.append(f"{backlog}; times are those of this horizon, no steady state")
+    return Group(heading, *(note(line) for line in lines))
+
+
+def backlog_text(overloads: Sequence[PoolLoad], growth: Interval) -> str:
+    """Pools with a load of 1 or more, and how fast the hall's backlog grows, if it does.
+
+    People who leave, and overtime, may keep it from growing.
+    """
+    pools = ", ".join(f"{one_line(load.pool)} ({load.load:.2f})" for load in overloads)
+    metric = METRICS["backlog_growth"]
+    number = Number(metric, growth.replications, (growth.mean, growth.low, growth.high))
+    says = "the backlog grows by" if growth.low > 0 else "growth of the backlog:"
+    found = f"{number.text(growth.mean)} {number.interval(growth)} cases per working day"
+    if not math.isfinite(growth.low):
+        found = f"{number.text(growth.mean)} cases per working day, {number.interval(growth)}"
+    return f"load 1 or more in {pools}: {says} {found}"
+
+
+def backlog_growth(experiment: Experiment, name: str) -> Interval:
+    """Of the whole hall in a scenario, in cases per working day."""
+    return Rows.of(experiment.estimates, name).by_key["backlog_growth", HALL]
+
+
+def remarks(experiment: Experiment) -> list[RenderableType]:
+    """What there is to say of how it was run."""
+    if not experiment.remarks:
+        return []
+    return [*(Text(one_line(remark)) for remark in experiment.remarks), Text()]
+
+
+def unfinished_note(experiment: Experiment, names: Sequence[str]) -> list[RenderableType]:
+    """What is called unfinished, if some of these scenarios have promises."""
+    if not any(experiment.scenarios[name].scenario.promises for name in names):
+        return []
+    text = "unfinished: cases whose clock still runs at the end, counted as taking longer than that"
+    return [note(text)]
+
+
+def counts_table(
+    experiment: Experiment, names: Sequence[str], case_types: Sequence[str]
+) -> RenderableType:
+    """How many cases there were, of these case types in these scenarios."""
+    labels = Labels.of(experiment.scenarios)
+    rows = {name: Rows.of(experiment.estimates, name).by_key for name in names}
+    heading = f"cases (mean of {replications_text(experiment.replications)})"
+    scenario = ["scenario"] * (len(names) > 1)
+    table = plain_table(heading, *scenario, "^arrivals", "^finished", "^in progress", "^lost")
+    for subject in case_types:
+        text = one_line(labels.subject(COUNTS[0], subject))
+        for name in names:
+            means = [rows[name].get((metric, subject)) for metric in COUNTS]
+            if any(means):
+                counts = (f"{row.mean:,.1f}" if row else "-" for row in means)
+                table.add_row(text, *[one_line(name)] * len(scenario), *counts)
+                text = ""
+    return table
+
+
+def interval_note(experiment: Experiment) -> RenderableType:
+    """What the intervals of means, quantiles and shares are."""
+    if experiment.replications == 1:
+        return note(
+            "1 replication: no intervals over replications; those of shares on time are Wilson's "
+            "over its cases, too narrow since these share their queues"
+        )
+    return note("intervals: Student's t over replications, each by itself")
+
+
+def note(text: str) -> RenderableType:
+    """A line below a table."""
+    return Padding(Text(text), (0, 0, 0, 2))
+
+
+def bracketed(*texts: str) -> str:
+    """Those that say something, in brackets with a space in front; nothing for nothing."""
+    said = "; ".join(filter(None, texts))
+    return f" ({said})" if said else ""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The estimates of one scenario, by metric and subject."""
+
+    by_key: Mapping[tuple[str, str], Interval]
+
+    @classmethod
+    def of(cls, estimates: pd.DataFrame, name: str) -> Rows:
+        """Those in a table with columns as `Experiment.estimates`."""
+        mine = estimates[estimates["scenario"] == name]
+        keys = zip(mine["metric"], mine["subject"], strict=True)
+        values = mine[["mean", "low", "high", "replications"]].itertuples(index=False, name=None)
+        rows = {key: Interval(*row) for key, row in zip(keys, values, strict=True)}
+        return cls({key: _within(rows, *key) for key in rows})
+
+    def unfinished(self, metric: Metric, subject: str) -> str:
+        """The share of cases without an end, if this metric is a time to an end."""
+        row = self.by_key.get(("unfinished_share", subject))
+        if metric.subjects != ("promise",) or row is None:
+            return ""
+        return "-" if math.isnan(row.mean) else f"{100 * row.mean:.1f} %"
+
+
+def _within(rows: Mapping[tuple[str, str], Interval], metric: str, subject: str) -> Interval:
+    """A row; of a share on time in one replication with Wilson's interval over its cases."""
+    row = rows[metric, subject]
+    if metric != "on_time_share" or row.replications != 1:
+        return row
+    cases = round(rows["promised_cases", subject].mean)
+    low, high = wilson_interval(round(row.mean * cases), cases)
+    return replace(row, low=low, high=high)
+
+
+def plain_table(*columns: str) -> Table:
+    """A table without lines but one below its head.
+
+    Columns of `^` names are set to the right; those and columns of `!` names never wrap.
+    """
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in columns:
+        side: Literal["left", "right"] = "right" if column.startswith("^") else "left"
+        name = column.lstrip("^!")
+        table.add_column(name, justify=side, no_wrap=name != column, overflow="fold")
+    return table
+
+
+class SectionTable:
+    """A plain table whose rows stand below headings that take the whole width."""
+
+    def __init__(self, *columns: str) -> None:
+        self._table = plain_table(*columns)
+        self._headings: list[str] = []
+
+    def begin(self, heading: str) -> None:
+        """Let the rows that follow stand below this heading."""
+        self._headings.append(heading)
+        self._table.add_row()
+
+    def add_row(self, first: str, *cells: str) -> None:
+        """A row, set in if there is a heading."""
+        indent = 2 * bool(self._headings)
+        self._table.add_row(Padding(first, (0, 0, 0, indent)), *cells)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        # The table has an empty line in the place of each heading, and no others.
+        headings = iter(self._headings)
+        for line in console.render_lines(self._table, options, pad=False):
+            if any(segment.text.strip() for segment in line):
+                yield from line
+                yield Segment.line()
+            else:
+                yield Text(next(headings))
