@@ -120,15 +120,9 @@ def write_results(experiment: Experiment, store: Store, figures: bool = False) -
         is_there = sums.get(ABOUT) == _sum(about) and store.noted(SHOWN) == json.loads(_json(shown))
         if is_there and (has_figures or not figures) and not damaged_files(folder):
             return
-        # Scenarios are there since the folder was opened.
-        paths = _scenario_paths(folder, experiment.scenarios).values()
-        files = {f"{SCENARIOS}/{path.name}": path.read_bytes() for path in paths}
-        files |= {**_table_files(experiment), ABOUT: about}
-        if figures:
-            files |= {f"{FIGURES}/{n}.png": data for n, data in draw_figures(experiment)}
         store.note(SHOWN, shown)
         store.commit()
-        _publish(folder, files)
+        _publish(folder, _files(experiment, about, figures))
     except OSError as error:
         raise _failed(folder, error) from None
 
@@ -139,8 +133,13 @@ def _scenario_paths(folder: Path, names: Iterable[str]) -> dict[str, Path]:
     return {name: folder / SCENARIOS / f"{file}.yaml" for name, file in files.items()}
 
 
-def _table_files(experiment: Experiment) -> dict[str, bytes]:
-    tables = {
+def _files(experiment: Experiment, about: bytes, figures: bool) -> Iterator[tuple[str, bytes]]:
+    """Name and content of what people read, one at a time: tables of many replications are long."""
+    assert experiment.folder is not None
+    # Scenarios are there since the folder was opened.
+    for path in _scenario_paths(experiment.folder, experiment.scenarios).values():
+        yield f"{SCENARIOS}/{path.name}", path.read_bytes()
+    for name, table in {
         "metrics": experiment.metrics,
         "estimates": experiment.estimates,
         "differences": experiment.differences(),
@@ -148,12 +147,13 @@ def _table_files(experiment: Experiment) -> dict[str, bytes]:
         "lead_times": experiment.lead_times,
         "half_hours": experiment.half_hours,
         "visits": experiment.visits,
-    }
-    files = {}
-    for name, table in tables.items():
-        files[f"{name}.csv"] = table_files.csv(table)
-        files[f"{name}.parquet"] = table_files.parquet(table)
-    return files
+    }.items():
+        yield f"{name}.csv", table_files.csv(table)
+        yield f"{name}.parquet", table_files.parquet(table)
+    yield ABOUT, about
+    if figures:
+        for name, content in draw_figures(experiment):
+            yield f"{FIGURES}/{name}.png", content
 
 
 def _about(experiment: Experiment, definition: Definition) -> dict[str, Any]:
@@ -207,18 +207,20 @@ def write_logs(folder: Path, logs: Iterable[tuple[str, bytes]]) -> None:
         raise _failed(folder, error) from None
 
 
-def _publish(folder: Path, files: Mapping[str, bytes]) -> None:
+def _publish(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
     """Put files in the place of the earlier ones, the sums last."""
     before = read_sums(folder)
-    kept = {name: found for name, found in before.items() if name.startswith(f"{LOGS}/")}
-    for name in before.keys() - files.keys() - kept.keys():
-        (folder / name).unlink(missing_ok=True)
+    logs = {name: found for name, found in before.items() if name.startswith(f"{LOGS}/")}
     # Without the others' sums nothing counts as complete.
-    _write_sums(folder, kept)
-    for name, content in files.items():
+    _write_sums(folder, logs)
+    sums = {}
+    for name, content in files:
         (folder / name).parent.mkdir(exist_ok=True)
         write_whole(folder / name, content)
-    _write_sums(folder, kept | {name: _sum(content) for name, content in files.items()})
+        sums[name] = _sum(content)
+    for name in before.keys() - sums.keys() - logs.keys():
+        (folder / name).unlink(missing_ok=True)
+    _write_sums(folder, logs | sums)
 
 
 def _is_content(path: Path, content: bytes) -> bool:

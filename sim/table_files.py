@@ -8,11 +8,12 @@ long for CSV.
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import pandas as pd
 
+ROWS: Final = 50_000
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "'")
 """How text begins that is guarded: a quote mark too, so that taking one away gives it back."""
 
@@ -33,27 +34,24 @@ def csv(table: pd.DataFrame) -> bytes:
     import pyarrow
     from pyarrow.csv import WriteOptions, write_csv
 
-    arrow = pyarrow.Table.from_pandas(table, preserve_index=False)
-    texts: list[str] = []
-    for place, name in enumerate(arrow.column_names):
-        if table[name].dtype.kind not in "iufb":
-            column, found = _guarded(arrow.column(place))
-            arrow = arrow.set_column(place, name, column)
-            texts += found
+    texts = {
+        name: {text: _guarded(str(text)) for text in table[name].unique()}
+        for name in table.columns
+        if table[name].dtype.kind not in "iufb"
+    }
     # Arrow quotes all text or none.
-    is_plain = not any(mark in text for text in texts for mark in '",\r\n')
+    found = "".join(text for column in texts.values() for text in column.values())
+    quoting = "none" if not set(found).intersection('",\r\n') else "needed"
+    options = WriteOptions(include_header=False, quoting_style=quoting)
     file = io.BytesIO()
-    file.write(b"\xef\xbb\xbf" + ",".join(arrow.column_names).encode() + b"\n")
-    quoting = "none" if is_plain else "needed"
-    write_csv(arrow, file, WriteOptions(include_header=False, quoting_style=quoting))
+    file.write(b"\xef\xbb\xbf" + ",".join(table.columns).encode() + b"\n")
+    # Some rows at a time: text takes much more room than the table.
+    for first in range(0, len(table), ROWS):
+        some = table.iloc[first : first + ROWS]
+        some = some.assign(**{name: some[name].map(texts[name]).astype(object) for name in texts})
+        write_csv(pyarrow.Table.from_pandas(some, preserve_index=False), file, options)
     return file.getvalue()
 
 
-def _guarded(column: Any) -> tuple[Any, list[str]]:
-    """A column of text, guarded, and what there is in it."""
-    import pyarrow
-
-    encoded = column.cast(pyarrow.string()).combine_chunks().dictionary_encode()
-    texts = [f"'{t}" if t.startswith(_FORMULA) else t for t in encoded.dictionary.to_pylist()]
-    decoded = pyarrow.DictionaryArray.from_arrays(encoded.indices, pyarrow.array(texts, "string"))
-    return decoded.cast(pyarrow.string()), texts
+def _guarded(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) else text
