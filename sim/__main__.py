@@ -48,6 +48,8 @@ def main() -> int:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Nothing here multiplies matrices, and threads that wait to do so keep the processors busy.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # So that tables are written in memory that simulations have left.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     # Imports leave hardly any garbage, and to look for it takes as long as a year of a hall.
     gc.set_threshold(GARBAGE)
     try:
