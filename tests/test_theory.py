@@ -6,7 +6,7 @@ times. How many cases came and how long their services are is known, and what of
 that surplus is taken off (two control variates; Law, Simulation Modeling and Analysis, variance
 reduction). So that an interval cannot pass by being wide, its half-width is bounded too: 2 % of the
 value, or what the test says. Halls never close, times are long against a second, and the first and
-the last day are not measured.
+the last day are not measured. The compiled engine does it, whose logs are SimPy's (`test_parity`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from halls import Data, Run, case_type, hall, one_pool, plan_of, pool
 from scipy import stats
 
 from sim import queueing
-from sim.draws import draw_workload
-from sim.engines.simpy_engine import simulate
+from sim.engines.compiled_draw import draw_workload
+from sim.engines.compiled_engine import simulate
 from sim.plan import Plan
 from sim.timeline import DAY, HOUR, MINUTE, NEVER
 from sim.workload import Workload
