@@ -154,7 +154,10 @@ def _within(rows: Mapping[tuple[str, str], Interval], metric: str, subject: str)
     row = rows[metric, subject]
     if metric != "on_time_share" or row.replications != 1:
         return row
-    cases = round(rows["promised_cases", subject].mean)
+    promised = rows["promised_cases", subject]
+    if promised.replications != 1:  # one of several that has cases at all
+        return row
+    cases = round(promised.mean)
     low, high = wilson_interval(round(row.mean * cases), cases)
     return replace(row, low=low, high=high)
 
