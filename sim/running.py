@@ -166,12 +166,14 @@ class _Running:
     def run_until(self, precision: Precision, numbers: range) -> range:
         """Run more of them until the precision is reached; the replications that it takes.
 
+        numbers  those that are used in any case.
+
         The same ones whatever the number of workers: what was run beyond them is kept, not used.
         """
-        search = Search(precision)
+        search, fewest = Search(precision), numbers.stop
         while True:
             for number in range(search.num_replications, numbers.stop):
-                if search.add(self._values(number)):
+                if search.add(self._values(number)) and number + 1 >= fewest:
                     self.remarks.append(search.summary())
                     return range(number + 1)
             if numbers.stop >= precision.budget:

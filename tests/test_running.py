@@ -25,6 +25,7 @@ from sim.engines.native import NoMachineCodeError
 from sim.errors import EnginesDiffer, IncompleteError, LawViolated
 from sim.experiment import Experiment
 from sim.loading import scenario_from
+from sim.precision import Precision
 from sim.replication import compare_engines, replicate
 from sim.results import read_results
 from sim.tasks import Task, Work, choose_engine
@@ -290,6 +291,12 @@ def test_a_replication_that_fails_is_missing_and_named(
     assert set(found.metrics["replication"]) == {0, 1}
     with pytest.raises(IncompleteError, match=r"no replication of \w+ could be done: ZeroDiv"):
         running.run(SCENARIOS, only=2, engine="simpy", jobs=jobs)
+
+
+def test_a_precision_takes_no_fewer_replications_than_are_wanted() -> None:
+    found = running.run(SCENARIOS, 10, precision=Precision(0.9), engine="simpy")
+    assert found.replications == 10
+    assert found.remarks[-1].endswith("after 10 replications")
 
 
 def test_both_engines_measure_the_same(by_simpy: Experiment) -> None:
