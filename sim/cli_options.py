@@ -159,9 +159,9 @@ def _numbers(text: str) -> list[int]:
     found: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"(\d{1,7})(?:-(\d{1,7}))?", part.strip())
-        if match is None:
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if first > last:
             raise typer.BadParameter(f"'{text}' is no list of replications such as 0,3 or 0-9")
-        first, last = int(match[1]), int(match[2] or match[1])
         found += range(first, last + 1)
     return found
 
