@@ -64,19 +64,25 @@ def run(
     cluster    address of the scheduler of a Dask cluster, which does it in their place.
     keep_log   replications of which the event logs are written into the folder.
     figures    whether the folder gets figures too.
-    only       the number of one replication, which is run alone.
+    only       the number of one replication, which is run alone, without a folder.
     check      assert on every replication the laws that hold in every run.
     say        told what else there is to know, a line at a time.
 
     A replication that fails is missing from the tables, see `Experiment.missing`.
 
     Raises ScenarioError with all problems of all files, or for a reference or metric that is none
-    of these scenarios', ResultsError for a folder that cannot be
-    used, ClusterError, LawViolated, EnginesDiffer, and IncompleteError if a scenario has no
-    replication at all, or a cluster goes away.
+    of these scenarios', ValueError for arguments that make no sense together, ResultsError for a
+    folder that cannot be used, ClusterError, LawViolated, EnginesDiffer, and IncompleteError if a
+    scenario has no replication at all, or a cluster goes away.
     """
     if replications < 1 or seed < 0 or jobs < 1:
         raise ValueError("replications and jobs are 1 or more, a seed is 0 or more")
+    if any(number < 0 for number in (*keep_log, only or 0)):
+        raise ValueError("numbers of replications are 0 or more")
+    if only is not None and (folder is not None or precision is not None):
+        raise ValueError("one replication alone is not kept, and reaches no precision")
+    if folder is None and (keep_log or figures):
+        raise ValueError("event logs and figures need a folder")
     loaded = load_all(scenarios)
     reference = reference_among(reference, loaded)
     leading = choose(metrics, loaded)

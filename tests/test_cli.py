@@ -383,6 +383,12 @@ def test_one_replication_alone_is_not_kept(hall: Hall, place: Path) -> None:
     assert sorted(place.rglob("*")) == before
 
 
+def test_one_replication_alone_is_not_asked_for_what_needs_more(hall: Hall) -> None:
+    code, out, err = hall("run", "old.yaml", "--only", "3", "--precision", "5%", "-o", "r")
+    assert (code, out) == (2, "")
+    assert err == "hall run --only: one replication alone is run without --precision, --output\n"
+
+
 def test_a_folder_is_verified(hall: Hall, place: Path) -> None:
     hall("run", "old.yaml", "-r", "2", "-o", "r", "--keep-log", "0")
     code, out, err = hall("verify", "r")

@@ -299,6 +299,22 @@ def test_a_precision_takes_no_fewer_replications_than_are_wanted() -> None:
     assert found.remarks[-1].endswith("after 10 replications")
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"only": -1}, "0 or more"),
+        ({"only": 1, "folder": "r"}, "not kept"),
+        ({"only": 1, "precision": Precision(0.1)}, "no precision"),
+        ({"keep_log": [0]}, "need a folder"),
+        ({"keep_log": [-1], "folder": "r"}, "0 or more"),
+        ({"figures": True}, "need a folder"),
+    ],
+)
+def test_arguments_that_make_no_sense_together(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        running.run(SCENARIOS, **options)
+
+
 def test_both_engines_measure_the_same(by_simpy: Experiment) -> None:
     plan = plan_of(CATALOGUE["gates of every kind"])
     one, other = (replicate(plan, 5, 2, engine).measures for engine in ("simpy", "compiled"))
