@@ -198,5 +198,5 @@ Cluster = Annotated[
     ),
 ]
 Check = Annotated[
-    bool, typer.Option("--check", help="Assert on every run the laws that hold in every run.")
+    bool, typer.Option("--check", help="Assert the laws that hold in every run on what is run now.")
 ]

@@ -65,7 +65,7 @@ def run(
     keep_log   replications of which the event logs are written into the folder.
     figures    whether the folder gets figures too.
     only       the number of one replication, which is run alone, without a folder.
-    check      assert on every replication the laws that hold in every run.
+    check      assert on every replication that is run the laws that hold in every run.
     say        told what else there is to know, a line at a time.
 
     A replication that fails is missing from the tables, see `Experiment.missing`.
@@ -136,6 +136,8 @@ class _Running:
         kept = len(numbers) * len(done) - len(tasks)
         if kept and tasks and not self.num_done:
             self.say(f"going on: {kept} of {kept + len(tasks)} replications are there already")
+        if kept and self.work.check and not self.num_done:
+            self.say(f"laws are not asserted on {kept} replications that are there already")
         if self.work.engine == "simpy":
             self.work = choose_engine(self.work, tasks, self.wanted_engine, self.say)
         if "compiled" in {self.work.engine, *self.store.engines()}:
@@ -212,6 +214,9 @@ class _Running:
         for task, done in self._done(tasks):
             if done.log is not None:
                 yield files[task], done.log
+        for task in tasks:
+            if (reason := self.failed.get((task.scenario, task.number))) is not None:
+                self.say(f"no event log {files[task]}: {reason}")
 
     def experiment(
         self, scenarios: Mapping[str, Loaded], numbers: range, reference: str

@@ -389,6 +389,12 @@ def test_one_replication_alone_is_not_asked_for_what_needs_more(hall: Hall) -> N
     assert err == "hall run --only: one replication alone is run without --precision, --output\n"
 
 
+def test_it_is_told_what_no_laws_are_asserted_on(hall: Hall) -> None:
+    assert hall("run", "old.yaml", "-r", "2")[0] == 0
+    _, _, err = hall("run", "old.yaml", "-r", "2", "--check")
+    assert err == "laws are not asserted on 2 replications that are there already\n"
+
+
 def test_a_folder_is_verified(hall: Hall, place: Path) -> None:
     hall("run", "old.yaml", "-r", "2", "-o", "r", "--keep-log", "0")
     code, out, err = hall("verify", "r")

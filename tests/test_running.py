@@ -315,6 +315,19 @@ def test_arguments_that_make_no_sense_together(options: dict[str, Any], message:
         running.run(SCENARIOS, **options)
 
 
+def test_an_event_log_that_cannot_be_made_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fails(*_: Any) -> bytes:
+        raise ZeroDivisionError("oh no")
+
+    monkeypatch.setattr(tasks, "log_file", fails)
+    said: list[str] = []
+    one = {"overload": SCENARIOS["overload"]}
+    running.run(one, 2, folder=tmp_path, keep_log=[1], engine="simpy", say=said.append)
+    assert said == ["no event log logs/overload-1.parquet: ZeroDivisionError: oh no"]
+
+
 def test_both_engines_measure_the_same(by_simpy: Experiment) -> None:
     plan = plan_of(CATALOGUE["gates of every kind"])
     one, other = (replicate(plan, 5, 2, engine).measures for engine in ("simpy", "compiled"))
