@@ -52,7 +52,7 @@ def run(
 ) -> Experiment:
     """Run every scenario so many times, and measure.
 
-    scenarios  files, or scenarios that were loaded; a map gives them names of its own.
+    scenarios  a file, or a scenario that was loaded, or several; a map gives them names of its own.
     reference  name of the scenario that the others are compared with; the first one unless named.
     metrics    which lead a report in the place of the usual ones, see `chosen_metrics.choose`.
     folder     keeps what is done, a replication at a time, and the tables at the end. What is there
