@@ -90,7 +90,8 @@ Wanted = Annotated[
         "--precision",
         metavar="SHARE",
         parser=_share,
-        help="More runs than -r, until intervals are this narrow, such as 2% of the mean.",
+        help="More runs than -r, until half the width of each interval (--metric: of which; unless "
+        "told, of mean times) is at most this share of the mean, such as 2%.",
         show_default=False,
     ),
 ]
