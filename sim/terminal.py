@@ -53,7 +53,7 @@ def show(shown: RenderableType) -> None:
     # A narrower terminal wraps lines itself: tables would cut their numbers.
     console.width = max(console.width, NARROWEST)
     with console.capture() as capture:
-        console.print(shown)
+        console.print(shown, crop=False)
     lines = (line.rstrip() for line in capture.get().splitlines())
     write("".join(f"{line}\n" for line in lines))
 

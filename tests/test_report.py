@@ -59,7 +59,7 @@ def experiment() -> Experiment:
 def text_of(report: Any, width: int = 200) -> str:
     console = Console(width=width, markup=False, emoji=False, highlight=False, color_system=None)
     with console.capture() as capture:
-        console.print(report)
+        console.print(report, crop=False)
     return capture.get()
 
 
@@ -395,6 +395,16 @@ def test_no_number_is_cut_in_a_window_of_80_columns(experiment: Experiment) -> N
     for report in (run_report(experiment), compare_report(experiment)):
         wide, narrow = (
             Counter(re.findall(r"[-+]?[\d.,]*\d", text_of(report, w))) for w in (250, 80)
+        )
+        assert wide == narrow
+
+
+def test_no_number_is_cut_where_all_metrics_are_shown() -> None:
+    """Of one column more than fits, lines were cut to empty ones, which are headings."""
+    found = run({"old": scenario(), "new": scenario(2)}, 2, metrics=["all"])
+    for report in (run_report(found), compare_report(found)):
+        wide, narrow = (
+            Counter(re.findall(r"[-+]?[\d.,]*\d", text_of(report, w))) for w in (250, 72)
         )
         assert wide == narrow
 
