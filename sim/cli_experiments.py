@@ -83,11 +83,17 @@ def run(
     """
     from sim import report
 
+    if only is not None:
+        others = {"--precision": precision, "--output": output, "--figures": figures}
+        others |= {"--keep-log": keep_log, "--dry-run": dry_run}
+        if named := ", ".join(option for option, value in others.items() if value):
+            found = f"one replication alone is run without {named}"
+            raise ScenarioError([Problem(Mark("hall run --only"), "", found)])
     loaded = _load(files, settings)
     if dry_run:
         _forecast(loaded, replications, seed, output, engine, jobs)
         return
-    found = _run(
+    experiment = _run(
         loaded,
         replications,
         seed,
@@ -102,7 +108,7 @@ def run(
         only=only,
         check=check,
     )
-    _show(found, as_json, report.run_report)
+    _show(experiment, as_json, report.run_report)
 
 
 @experiments.command(

@@ -90,7 +90,8 @@ Wanted = Annotated[
         "--precision",
         metavar="SHARE",
         parser=_share,
-        help="More runs than -r, until intervals are this narrow, such as 2% of the mean.",
+        help="More runs than -r, until half the width of each interval (--metric: of which; unless "
+        "told, of mean times) is at most this share of the mean, such as 2%.",
         show_default=False,
     ),
 ]
@@ -159,9 +160,9 @@ def _numbers(text: str) -> list[int]:
     found: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"(\d{1,7})(?:-(\d{1,7}))?", part.strip())
-        if match is None:
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if first > last:
             raise typer.BadParameter(f"'{text}' is no list of replications such as 0,3 or 0-9")
-        first, last = int(match[1]), int(match[2] or match[1])
         found += range(first, last + 1)
     return found
 
@@ -198,5 +199,5 @@ Cluster = Annotated[
     ),
 ]
 Check = Annotated[
-    bool, typer.Option("--check", help="Assert on every run the laws that hold in every run.")
+    bool, typer.Option("--check", help="Assert the laws that hold in every run on what is run now.")
 ]

@@ -72,6 +72,11 @@ class Experiment:
     leading: Choice = field(default_factory=Choice)
     """Which metrics lead a report."""
 
+    def __repr__(self) -> str:
+        """A line, not all scenarios and tables."""
+        names = ", ".join(self.scenarios)
+        return f"<Experiment: {names}; {self.replications} replications, seed {self.seed}>"
+
     @functools.cached_property
     def estimates(self) -> pd.DataFrame:
         """scenario, metric, subject, unit, mean, low, high, replications (with a value)."""

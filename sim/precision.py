@@ -142,14 +142,20 @@ class Search:
     def summary(self) -> str:
         """One line: what is known how well."""
         wanted = f"{100 * self.precision.wanted:g} %"
-        metrics = ", ".join(dict.fromkeys(metric for _, metric, _ in self.rules))
-        count = f"{self.num_replications} replications"
+        known = [metric for (_, metric, _), rule in self.rules.items() if rule.values]
+        count = f"{self.num_replications} replication{'s' * (self.num_replications != 1)}"
+        if not known:
+            return f"precision: no value of what is to be known in {count}"
         if self.is_reached:
-            return f"precision: {metrics} within {wanted} after {count}"
+            return f"precision: {', '.join(dict.fromkeys(known))} within {wanted} after {count}"
+        if self.num_replications < FEWEST:
+            return f"precision: not to be judged after {count}, of which it takes {FEWEST}"
         (scenario, metric, subject), found = max(self.open().items(), key=_relative_width)
         width = 100 * _relative_width(((scenario, metric, subject), found))
+        budget = self.precision.budget
+        told = f"budget {budget:,}" if self.num_replications > budget else "which is the budget"
         return (
-            f"precision: not within {wanted} after {count}, which is the budget: {metric} of "
+            f"precision: not within {wanted} after {count}, {told}: {metric} of "
             f"{subject} in {scenario} is within {width:.2g} %; some {self.num_likely():,} may do"
         )
 

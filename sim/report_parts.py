@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.segment import Segment
 from rich.table import Table
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
     from sim.experiment import Experiment
 
+LONGEST_WORD: Final = 20
+"""Columns that are left for words in a narrow window; longer ones are broken."""
+MOST_COLUMNS: Final = 10_000
 COUNTS: Final = ("arrivals", "finished", "in_progress", "lost")
 
 
@@ -154,17 +158,39 @@ def _within(rows: Mapping[tuple[str, str], Interval], metric: str, subject: str)
     row = rows[metric, subject]
     if metric != "on_time_share" or row.replications != 1:
         return row
-    cases = round(rows["promised_cases", subject].mean)
+    promised = rows["promised_cases", subject]
+    if promised.replications != 1:  # one of several that has cases at all
+        return row
+    cases = round(promised.mean)
     low, high = wilson_interval(round(row.mean * cases), cases)
     return replace(row, low=low, high=high)
 
 
-def plain_table(*columns: str) -> Table:
+class PlainTable(Table):
+    """A table that cuts nothing: where the window is too narrow it is wider."""
+
+    def least_width(self, console: Console) -> int:
+        """Columns that it takes at least: of what never wraps, and of a word of what does."""
+        options = console.options.update(max_width=MOST_COLUMNS)
+        width = 0
+        for column in self.columns:
+            cells = (column.header, *column.cells)
+            found = [Measurement.get(console, options, cell) for cell in cells]
+            words = min(max(one.minimum for one in found), LONGEST_WORD)
+            width += 1 + (max(one.maximum for one in found) if column.no_wrap else words)
+        return width
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = max(options.max_width, self.least_width(console))
+        yield from super().__rich_console__(console, options.update(max_width=width))
+
+
+def plain_table(*columns: str) -> PlainTable:
     """A table without lines but one below its head.
 
     Columns of `^` names are set to the right; those and columns of `!` names never wrap.
     """
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table = PlainTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
         side: Literal["left", "right"] = "right" if column.startswith("^") else "left"
         name = column.lstrip("^!")
@@ -192,6 +218,8 @@ class SectionTable:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         # The table has an empty line in the place of each heading, and no others.
         headings = iter(self._headings)
+        width = max(options.max_width, self._table.least_width(console))
+        options = options.update(max_width=width)
         for line in console.render_lines(self._table, options, pad=False):
             if any(segment.text.strip() for segment in line):
                 yield from line

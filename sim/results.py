@@ -9,8 +9,9 @@
     logs/NAME-3.parquet      the event log of replication 3, where it was asked for
     SHA256SUMS               of all these but the first: `sha256sum -c SHA256SUMS`
 
-Everything but the logs follows from the replications, and is written anew when there are more of
-them. The same experiment gives the same bytes. Files of others in the folder are left alone.
+Tables and figures follow from the replications. When there are more of them, tables are written
+anew; figures are too where they are asked for, and taken away where they are not. The same
+experiment gives the same bytes. Files of others in the folder are left alone.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sim import store as stores
 from sim import table_files
@@ -40,9 +41,6 @@ from sim.sources import as_data, load_all
 from sim.store import Store
 from sim.texts import one_line
 
-if TYPE_CHECKING:
-    pass
-
 ABOUT: Final = "experiment.json"
 SCENARIOS, FIGURES, LOGS = "scenarios", "figures", "logs"
 SUMS: Final = "SHA256SUMS"
@@ -55,8 +53,8 @@ _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORE
 
 def default_folder(definition: Definition) -> Path:
     """Where an experiment is kept unless told: named after its scenarios and what defines it."""
-    names = "-vs-".join(file_names(list(definition.scenarios)).values())[:100]
-    return Path("results", f"{names}-{definition.digest[:8]}")
+    names = "-vs-".join(file_names(list(definition.scenarios)).values()).encode()[:100]
+    return Path("results", f"{names.decode(errors='ignore')}-{definition.digest[:8]}")
 
 
 @contextlib.contextmanager

@@ -52,7 +52,7 @@ def run(
 ) -> Experiment:
     """Run every scenario so many times, and measure.
 
-    scenarios  files, or scenarios that were loaded; a map gives them names of its own.
+    scenarios  a file, or a scenario that was loaded, or several; a map gives them names of its own.
     reference  name of the scenario that the others are compared with; the first one unless named.
     metrics    which lead a report in the place of the usual ones, see `chosen_metrics.choose`.
     folder     keeps what is done, a replication at a time, and the tables at the end. What is there
@@ -64,19 +64,25 @@ def run(
     cluster    address of the scheduler of a Dask cluster, which does it in their place.
     keep_log   replications of which the event logs are written into the folder.
     figures    whether the folder gets figures too.
-    only       the number of one replication, which is run alone.
-    check      assert on every replication the laws that hold in every run.
+    only       the number of one replication, which is run alone, without a folder.
+    check      assert on every replication that is run the laws that hold in every run.
     say        told what else there is to know, a line at a time.
 
     A replication that fails is missing from the tables, see `Experiment.missing`.
 
     Raises ScenarioError with all problems of all files, or for a reference or metric that is none
-    of these scenarios', ResultsError for a folder that cannot be
-    used, ClusterError, LawViolated, EnginesDiffer, and IncompleteError if a scenario has no
-    replication at all, or a cluster goes away.
+    of these scenarios', ValueError for arguments that make no sense together, ResultsError for a
+    folder that cannot be used, ClusterError, LawViolated, EnginesDiffer, and IncompleteError if a
+    scenario has no replication at all, or a cluster goes away.
     """
     if replications < 1 or seed < 0 or jobs < 1:
         raise ValueError("replications and jobs are 1 or more, a seed is 0 or more")
+    if any(number < 0 for number in (*keep_log, only or 0)):
+        raise ValueError("numbers of replications are 0 or more")
+    if only is not None and (folder is not None or precision is not None):
+        raise ValueError("one replication alone is not kept, and reaches no precision")
+    if folder is None and (keep_log or figures):
+        raise ValueError("event logs and figures need a folder")
     loaded = load_all(scenarios)
     reference = reference_among(reference, loaded)
     leading = choose(metrics, loaded)
@@ -130,6 +136,8 @@ class _Running:
         kept = len(numbers) * len(done) - len(tasks)
         if kept and tasks and not self.num_done:
             self.say(f"going on: {kept} of {kept + len(tasks)} replications are there already")
+        if kept and self.work.check and not self.num_done:
+            self.say(f"laws are not asserted on {kept} replications that are there already")
         if self.work.engine == "simpy":
             self.work = choose_engine(self.work, tasks, self.wanted_engine, self.say)
         if "compiled" in {self.work.engine, *self.store.engines()}:
@@ -166,12 +174,14 @@ class _Running:
     def run_until(self, precision: Precision, numbers: range) -> range:
         """Run more of them until the precision is reached; the replications that it takes.
 
+        numbers  those that are used in any case.
+
         The same ones whatever the number of workers: what was run beyond them is kept, not used.
         """
-        search = Search(precision)
+        search, fewest = Search(precision), numbers.stop
         while True:
             for number in range(search.num_replications, numbers.stop):
-                if search.add(self._values(number)):
+                if search.add(self._values(number)) and number + 1 >= fewest:
                     self.remarks.append(search.summary())
                     return range(number + 1)
             if numbers.stop >= precision.budget:
@@ -204,6 +214,9 @@ class _Running:
         for task, done in self._done(tasks):
             if done.log is not None:
                 yield files[task], done.log
+        for task in tasks:
+            if (reason := self.failed.get((task.scenario, task.number))) is not None:
+                self.say(f"no event log {files[task]}: {reason}")
 
     def experiment(
         self, scenarios: Mapping[str, Loaded], numbers: range, reference: str

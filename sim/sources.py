@@ -18,7 +18,8 @@ from sim.scenario import Scenario
 from sim.tree import MapNode
 
 Source: TypeAlias = str | Path | Loaded | Scenario
-Sources: TypeAlias = Sequence[Source] | Mapping[str, Source]
+Sources: TypeAlias = Source | Sequence[Source] | Mapping[str, Source]
+"""One, several, or several with names of their own."""
 
 
 def load_all(scenarios: Sources, settings: Sequence[str] = ()) -> dict[str, Loaded]:
@@ -30,6 +31,8 @@ def load_all(scenarios: Sources, settings: Sequence[str] = ()) -> dict[str, Load
 
     Raises ScenarioError with all problems of all files, and if two scenarios have one name.
     """
+    if isinstance(scenarios, Source):
+        scenarios = [scenarios]
     sources = list(scenarios.values() if isinstance(scenarios, Mapping) else scenarios)
     documents: list[Loaded] = []
     problems: list[Problem] = []

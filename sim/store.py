@@ -1,8 +1,9 @@
 """Replications that last: a database in the results folder, each row with its checksum.
 
-SQLite keeps what is committed whatever happens to the process. What is done is committed twice a
-second; at most that is lost when a run is killed. One run at a time writes in a folder: it holds
-a lock that the system takes back when it ends, however it ends.
+SQLite keeps what is committed whatever happens to the process. What is done is committed at once,
+or with the next replication if the last commit is less than half a second old; at most that is lost
+when a run is killed. One run at a time writes in a folder: it holds a lock that the system takes
+back when it ends, however it ends.
 """
 
 from __future__ import annotations

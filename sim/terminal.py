@@ -53,7 +53,7 @@ def show(shown: RenderableType) -> None:
     # A narrower terminal wraps lines itself: tables would cut their numbers.
     console.width = max(console.width, NARROWEST)
     with console.capture() as capture:
-        console.print(shown)
+        console.print(shown, crop=False)
     lines = (line.rstrip() for line in capture.get().splitlines())
     write("".join(f"{line}\n" for line in lines))
 
@@ -96,6 +96,8 @@ class ProgressLine:
 
     begun: float = field(default_factory=time.monotonic)
     tenths: int = 0
+    """Of `total`, as far as they are told."""
+    total: int = 0
     bar: Progress | None = None
 
     def __enter__(self) -> ProgressLine:
@@ -117,7 +119,10 @@ class ProgressLine:
             return
         if sys.stderr.isatty():
             self.draw(done, total)
-        elif done * 10 // total > self.tenths:
+            return
+        if total != self.total:  # more to do than was known
+            self.total, self.tenths = total, (done - 1) * 10 // total
+        if done * 10 // total > self.tenths:
             self.tenths = done * 10 // total
             left = (time.monotonic() - self.begun) * (total - done) / done
             remaining = f", some {max(left, 1):.0f} s left" if done < total else ""
@@ -136,7 +141,7 @@ class ProgressLine:
             self.bar = progress.Progress(*columns, console=console_of(sys.stderr), transient=True)
             self.bar.add_task("runs", total=total)
             self.bar.start()
-        self.bar.update(self.bar.task_ids[0], completed=done)
+        self.bar.update(self.bar.task_ids[0], completed=done, total=total)
 
 
 def close_output() -> None:

@@ -34,11 +34,12 @@ class Findings:
 
     def lines(self) -> list[str]:
         """What was looked at, for people."""
-        again = ", ".join(f"{number} of {one_line(name)}" for name, number in self.recomputed)
+        numbers = ", ".join(f"{number} of {one_line(name)}" for name, number in self.recomputed)
+        again = f"replications {numbers}" if numbers else "none"
         return [
             f"{self.num_files} files and {self.num_replications} replications"
             f" compared with their checksums",
-            self.remark or f"done once more by the SimPy engine: replications {again or 'none'}",
+            self.remark or f"done once more by the SimPy engine: {again}",
             f"{len(self.problems) or 'no'} problem{'s' * (len(self.problems) != 1)}",
         ]
 
@@ -72,7 +73,8 @@ def verify(
         found, ours = store.definition, Definition({}, 0, versions())
         others = ours.differences(Definition({}, 0, found.versions))
         if others:
-            findings.remark = f"not recomputed: run with {one_line('; '.join(others))}"
+            what = one_line("; ".join(others))
+            findings.remark = f"none done once more: they were run with {what}"
             return findings
         plans = {name: compile_plan(loaded.scenario) for name, loaded in scenarios.items()}
         chosen = random.Random(found.digest).sample(kept, min(sample, len(kept)))

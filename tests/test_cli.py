@@ -365,6 +365,7 @@ def test_a_precision_is_told(hall: Hall) -> None:
     [
         (("--precision", "2 per cent"), "'2 per cent' is no precision such as 2%"),
         (("--precision", "200%"), "'200%' is no precision such as 2%"),
+        (("--keep-log", "5-2"), "'5-2' is no list of replications such as 0,3 or 0-9"),
         (("--keep-log", "first"), "'first' is no list of replications such as 0,3 or 0-9"),
     ],
 )
@@ -380,6 +381,18 @@ def test_one_replication_alone_is_not_kept(hall: Hall, place: Path) -> None:
     assert code == 0
     assert "1 replication, seed 1" in out
     assert sorted(place.rglob("*")) == before
+
+
+def test_one_replication_alone_is_not_asked_for_what_needs_more(hall: Hall) -> None:
+    code, out, err = hall("run", "old.yaml", "--only", "3", "--precision", "5%", "-o", "r")
+    assert (code, out) == (2, "")
+    assert err == "hall run --only: one replication alone is run without --precision, --output\n"
+
+
+def test_it_is_told_what_no_laws_are_asserted_on(hall: Hall) -> None:
+    assert hall("run", "old.yaml", "-r", "2")[0] == 0
+    _, _, err = hall("run", "old.yaml", "-r", "2", "--check")
+    assert err == "laws are not asserted on 2 replications that are there already\n"
 
 
 def test_a_folder_is_verified(hall: Hall, place: Path) -> None:
@@ -775,6 +788,18 @@ def test_progress_is_a_line_for_every_tenth(
     assert out == ""
     assert len(err.splitlines()) == 10
     assert err.splitlines()[-1] == "100 %: 25 of 25 runs"
+
+
+def test_progress_goes_on_when_there_is_more_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(terminal, "PATIENCE", 0)
+    with terminal.ProgressLine() as told:
+        for done in range(1, 31):
+            told(done, 10 if done <= 10 else 30)
+    lines = [line.split(",")[0] for line in capsys.readouterr().err.splitlines()]
+    assert lines[9:12] == ["100 %: 10 of 10 runs", "40 %: 12 of 30 runs", "50 %: 15 of 30 runs"]
+    assert lines[-1] == "100 %: 30 of 30 runs"
 
 
 def test_short_work_shows_no_progress(

@@ -3,7 +3,6 @@
 import datetime as dt
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +143,7 @@ def test_numbers_that_make_no_experiment(replications: int, seed: int, jobs: int
 # --- names ---------------------------------------------------------------------------------------
 
 
-def names(sources: Sequence[Any]) -> list[str]:
+def names(sources: Any) -> list[str]:
     return list(load_all(sources))
 
 
@@ -166,6 +165,16 @@ def test_the_same_file_twice_is_refused(tmp_path: Path) -> None:
 def test_a_scenario_without_a_file_is_numbered(tmp_path: Path) -> None:
     loaded = loading.load_document(write(tmp_path / "a.yaml"))
     assert names([scenario(), loaded, scenario()]) == ["scenario-1", "a", "scenario-3"]
+
+
+def test_one_scenario_needs_no_list(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.yaml")
+    assert [names(one) for one in (path, str(path), loading.load_document(path))] == [["a"]] * 3
+    assert names(scenario()) == ["scenario-1"]
+
+
+def test_an_experiment_is_named_in_a_line() -> None:
+    assert repr(run([scenario()], 2)) == "<Experiment: scenario-1; 2 replications, seed 1>"
 
 
 def test_nothing_to_run() -> None:

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from sim.output_analysis import estimate
-from sim.precision import PrecisionRule
+from sim.precision import Precision, PrecisionRule, Search
+
+KEY = ("hall", "working_days_mean", "time")
 
 
 def needed(rule: PrecisionRule, values: list[float]) -> tuple[int | None, int | None]:
@@ -107,3 +109,33 @@ def test_the_interval_at_which_it_stops_covers_the_mean_nearly_as_often_as_it_sa
         found = estimate(rule.values)
         hits += found.low <= 1.0 <= found.high
     assert hits / 400 == pytest.approx(0.95, abs=0.03)
+
+
+def search(values: list[float], budget: int) -> Search:
+    """What was found out of these values of one metric."""
+    found = Search(Precision(0.05, budget=budget))
+    for value in values:
+        found.add({KEY: value})
+    return found
+
+
+@pytest.mark.parametrize(
+    ("values", "budget", "told"),
+    [
+        ([10.0] * 8, 1000, "working_days_mean within 5 % after 8 replications"),
+        ([math.nan] * 4, 1000, "no value of what is to be known in 4 replications"),
+        ([math.nan], 1, "no value of what is to be known in 1 replication"),
+        ([10.0, 10.0], 2, "not to be judged after 2 replications, of which it takes 3"),
+        ([1.0, 10.0, 5.0], 3, "not within 5 % after 3 replications, which is the budget: "),
+        ([1.0, 10.0, 5.0], 2, "not within 5 % after 3 replications, budget 2: "),
+    ],
+)
+def test_what_is_known_is_told(values: list[float], budget: int, told: str) -> None:
+    assert search(values, budget).summary().startswith(f"precision: {told}")
+
+
+def test_a_metric_that_there_is_none_of_is_not_known() -> None:
+    found = Search(Precision(0.05, ("on_time_share",)))
+    for _ in range(4):
+        found.add({KEY: 1.0})
+    assert found.summary() == "precision: no value of what is to be known in 4 replications"

@@ -12,6 +12,7 @@ from halls import OVERLOADED, case_type, hall, pool
 from rich.console import Console
 
 from sim.check_report import check_report, load_warnings
+from sim.comparison import ESTIMATES
 from sim.comparison_report import compare_report
 from sim.experiment import Experiment
 from sim.labels import Labels, title
@@ -20,7 +21,7 @@ from sim.numbers import Interval, Number
 from sim.offered_load import PoolLoad
 from sim.output_analysis import wilson_interval
 from sim.report import as_json, metrics_report, run_report
-from sim.report_parts import backlog_text
+from sim.report_parts import Rows, backlog_text
 from sim.running import run
 from sim.scenario import Scenario
 from sim.sources import as_data, load_all
@@ -58,7 +59,7 @@ def experiment() -> Experiment:
 def text_of(report: Any, width: int = 200) -> str:
     console = Console(width=width, markup=False, emoji=False, highlight=False, color_system=None)
     with console.capture() as capture:
-        console.print(report)
+        console.print(report, crop=False)
     return capture.get()
 
 
@@ -284,6 +285,17 @@ def test_a_share_on_time_of_one_replication_has_the_interval_of_its_cases() -> N
     assert f"[{100 * low:.1f}, {100 * high:.1f}]" in text_of(run_report(found))
 
 
+def test_a_share_on_time_of_one_replication_among_several_has_no_interval() -> None:
+    """Nobody comes in the others, so that the mean number of cases may round to none."""
+    rows = [
+        ("rare", "on_time_share", "time", "share", 1.0, math.nan, math.nan, 1),
+        ("rare", "promised_cases", "time", "cases", 0.1, 0.0, 0.3, 10),
+    ]
+    found = Rows.of(pd.DataFrame(rows, columns=ESTIMATES), "rare").by_key["on_time_share", "time"]
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+
+
 def test_differences_are_from_the_reference() -> None:
     found = run({"a": scenario(), "b": scenario(2), "c": scenario(3)}, 2, reference="b")
     text = text_of(compare_report(found))
@@ -383,6 +395,16 @@ def test_no_number_is_cut_in_a_window_of_80_columns(experiment: Experiment) -> N
     for report in (run_report(experiment), compare_report(experiment)):
         wide, narrow = (
             Counter(re.findall(r"[-+]?[\d.,]*\d", text_of(report, w))) for w in (250, 80)
+        )
+        assert wide == narrow
+
+
+def test_no_number_is_cut_where_all_metrics_are_shown() -> None:
+    """Of one column more than fits, lines were cut to empty ones, which are headings."""
+    found = run({"old": scenario(), "new": scenario(2)}, 2, metrics=["all"])
+    for report in (run_report(found), compare_report(found)):
+        wide, narrow = (
+            Counter(re.findall(r"[-+]?[\d.,]*\d", text_of(report, w))) for w in (250, 72)
         )
         assert wide == narrow
 

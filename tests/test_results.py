@@ -12,10 +12,11 @@ from halls import case_type, hall, pool
 from matplotlib.text import Text
 
 from sim import figures, results
+from sim.definition import Definition
 from sim.errors import ResultsError
 from sim.experiment import Experiment
 from sim.loading import load
-from sim.results import damaged_files, file_names, read_results, redraw
+from sim.results import damaged_files, default_folder, file_names, read_results, redraw
 from sim.running import run
 from sim.scenario import Scenario
 from sim.store import STORE
@@ -360,6 +361,12 @@ def test_half_hours_are_times_of_day_and_minutes(folder: Path) -> None:
     assert list(half_hours["half_hour"][:4]) == ["09:00", "09:30", "10:00", "10:30"]
     waits = half_hours["waiting_time_mean_min"]
     assert 1 < waits.max() < 60
+
+
+def test_the_folder_of_long_chinese_names_has_a_name_that_file_systems_take() -> None:
+    folder = default_folder(Definition({"政务服务" * 20: {}, "大厅" * 40: {}}, 1, {}))
+    assert len(folder.name.encode()) <= 110
+    assert folder.name.startswith("政务服务")
 
 
 def test_file_names_are_safe_everywhere_and_differ() -> None:

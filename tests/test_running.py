@@ -25,6 +25,7 @@ from sim.engines.native import NoMachineCodeError
 from sim.errors import EnginesDiffer, IncompleteError, LawViolated
 from sim.experiment import Experiment
 from sim.loading import scenario_from
+from sim.precision import Precision
 from sim.replication import compare_engines, replicate
 from sim.results import read_results
 from sim.tasks import Task, Work, choose_engine
@@ -290,6 +291,41 @@ def test_a_replication_that_fails_is_missing_and_named(
     assert set(found.metrics["replication"]) == {0, 1}
     with pytest.raises(IncompleteError, match=r"no replication of \w+ could be done: ZeroDiv"):
         running.run(SCENARIOS, only=2, engine="simpy", jobs=jobs)
+
+
+def test_a_precision_takes_no_fewer_replications_than_are_wanted() -> None:
+    found = running.run(SCENARIOS, 10, precision=Precision(0.9), engine="simpy")
+    assert found.replications == 10
+    assert found.remarks[-1].endswith("after 10 replications")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"only": -1}, "0 or more"),
+        ({"only": 1, "folder": "r"}, "not kept"),
+        ({"only": 1, "precision": Precision(0.1)}, "no precision"),
+        ({"keep_log": [0]}, "need a folder"),
+        ({"keep_log": [-1], "folder": "r"}, "0 or more"),
+        ({"figures": True}, "need a folder"),
+    ],
+)
+def test_arguments_that_make_no_sense_together(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        running.run(SCENARIOS, **options)
+
+
+def test_an_event_log_that_cannot_be_made_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fails(*_: Any) -> bytes:
+        raise ZeroDivisionError("oh no")
+
+    monkeypatch.setattr(tasks, "log_file", fails)
+    said: list[str] = []
+    one = {"overload": SCENARIOS["overload"]}
+    running.run(one, 2, folder=tmp_path, keep_log=[1], engine="simpy", say=said.append)
+    assert said == ["no event log logs/overload-1.parquet: ZeroDivisionError: oh no"]
 
 
 def test_both_engines_measure_the_same(by_simpy: Experiment) -> None:
