@@ -98,7 +98,7 @@ def run(
         replications,
         seed,
         folder=None if only is not None else _folder(loaded, seed, output),
-        precision=_precision(precision, metrics, budget),
+        precision=_precision(precision, budget),
         metrics=metrics or (),
         engine=engine.value,
         jobs=jobs,
@@ -158,7 +158,7 @@ def compare(
         replications,
         seed,
         folder=_folder(loaded, seed, output),
-        precision=_precision(precision, metrics, budget),
+        precision=_precision(precision, budget),
         metrics=metrics or (),
         reference=reference,
         engine=engine.value,
@@ -283,12 +283,10 @@ def _folder(loaded: Mapping[str, Loaded], seed: int, output: Path | None) -> Pat
     return default_folder(Definition.of(loaded, seed)) if output is None else output
 
 
-def _precision(
-    wanted: float | None, metrics: Sequence[str] | None, budget: int
-) -> Precision | None:
+def _precision(wanted: float | None, budget: int) -> Precision | None:
     from sim import precision
 
-    return None if wanted is None else precision.Precision(wanted, tuple(metrics or ()), budget)
+    return None if wanted is None else precision.Precision(wanted, budget=budget)
 
 
 def _forecast(

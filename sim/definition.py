@@ -11,6 +11,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,14 @@ from sim.sources import as_data
 PACKAGE: Final = "service-hall"
 DECIDING: Final = ("numpy", "scipy", "simpy", "chinesecalendar")
 """Libraries on which numbers depend."""
+SHOWS_ONLY: Final = re.compile(
+    r"(__init__|__main__|check_report|chosen_metrics|cli\w*|clusters|comparison\w*|definition"
+    r"|engines/parity|event_logs|exit_codes|experiment|figures|files|forecast|frames"
+    r"|known_answers\w*|labels|numbers|output_analysis|plot\w*|precision|queueing|report\w*"
+    r"|results|running|schema|signals|store|table_files|tables|tasks|terminal|texts|verifying|warm_up\w*|workers"
+    r")\.py"
+)
+"""Modules of which no replication's record depends: they run, compare and show."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +109,12 @@ def version_of(package: str) -> str | None:
 
 
 def _digest_of_source() -> str:
-    """Of this package's modules, which can change without their version: 12 hexadecimal digits."""
+    """Of the modules that decide numbers, which can change without their version: 12 digits."""
     digest = hashlib.sha256()
     folder = Path(__file__).parent
-    for path in sorted(folder.rglob("*.py"), key=lambda path: path.relative_to(folder).parts):
-        digest.update(path.relative_to(folder).as_posix().encode())
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*.py"))
+    for name in sorted(name for name in names if not SHOWS_ONLY.fullmatch(name)):
+        digest.update(name.encode())
         # Line ends depend on how it was checked out.
-        digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
+        digest.update((folder / name).read_bytes().replace(b"\r\n", b"\n"))
     return digest.hexdigest()[:12]

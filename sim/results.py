@@ -118,6 +118,7 @@ def write_results(experiment: Experiment, store: Store, figures: bool = False) -
         is_there = sums.get(ABOUT) == _sum(about) and store.noted(SHOWN) == json.loads(_json(shown))
         if is_there and (has_figures or not figures) and not damaged_files(folder):
             return
+        figures = figures or has_figures  # which would be those of other tables
         store.note(SHOWN, shown)
         store.commit()
         _publish(folder, _files(experiment, about, figures))

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 from sim import clusters, workers
 from sim.chosen_metrics import choose
@@ -37,9 +37,9 @@ def run(
     seed: int = 1,
     *,
     reference: str | None = None,
-    metrics: Sequence[str] = (),
+    metrics: str | Sequence[str] = (),
     folder: str | Path | None = None,
-    precision: Precision | None = None,
+    precision: Precision | float | None = None,
     engine: EngineChoice = "auto",
     jobs: int = 1,
     cluster: str | None = None,
@@ -57,7 +57,8 @@ def run(
     metrics    which lead a report in the place of the usual ones, see `chosen_metrics.choose`.
     folder     keeps what is done, a replication at a time, and the tables at the end. What is there
                of the same experiment is not done again.
-    precision  more replications than that, until some metrics are known well enough.
+    precision  more replications than that, until `metrics` (unless it names others) are known so
+               well; a number is the half-width of their intervals, relative to the means.
     engine     auto: the compiled one where it saves time, after replication 0 of each scenario has
                been compared event by event with SimPy's.
     jobs       worker processes of this machine.
@@ -77,6 +78,8 @@ def run(
     """
     if replications < 1 or seed < 0 or jobs < 1:
         raise ValueError("replications and jobs are 1 or more, a seed is 0 or more")
+    if engine not in get_args(EngineChoice):
+        raise ValueError(f"engine {engine!r} is none of {', '.join(get_args(EngineChoice))}")
     if any(number < 0 for number in (*keep_log, only or 0)):
         raise ValueError("numbers of replications are 0 or more")
     if only is not None and (folder is not None or precision is not None):
@@ -85,7 +88,10 @@ def run(
         raise ValueError("event logs and figures need a folder")
     loaded = load_all(scenarios)
     reference = reference_among(reference, loaded)
-    leading = choose(metrics, loaded)
+    leading = choose([metrics] if isinstance(metrics, str) else metrics, loaded)
+    if precision is not None:
+        precision = precision if isinstance(precision, Precision) else Precision(precision)
+        precision = replace(precision, metrics=precision.metrics or leading.named)
     definition = Definition.of(loaded, seed)
     plans = {name: compile_plan(document.scenario) for name, document in loaded.items()}
     numbers = range(replications) if only is None else range(only, only + 1)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sim.definition import SHOWS_ONLY
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sim"
 
@@ -69,3 +71,21 @@ def test_the_check_notices_an_upward_import(tmp_path: Path) -> None:
     path = tmp_path / "module.py"
     path.write_text("def f():\n    from sim.cli import main\n    import sim.plan\n")
     assert imported(path) == {"cli", "plan"} & set(modules())
+
+
+def test_modules_that_decide_numbers_are_those_that_a_record_needs() -> None:
+    """Their source is part of what defines an experiment; that of the others is not."""
+    needed: set[str] = set()
+    # From files and their plans to records; `traces` and what uses it are laws, which only assert.
+    todo = ["sources", "planning", "replication", "records"]
+    while todo:
+        name = todo.pop()
+        if name not in needed:
+            needed.add(name)
+            path = modules()[name]
+            # Machine code is made of modules that are named in texts.
+            named = re.findall(r'"sim\.([\w.]+)"', path.read_text(encoding="utf-8"))
+            todo += [*imported(path), *(name.replace(".", "/") for name in named)]
+    deciding = {name for name in modules() if not SHOWS_ONLY.fullmatch(f"{name}.py")}
+    shown = {"engines/parity", "schema"}
+    assert needed - shown == deciding

@@ -191,13 +191,14 @@ def test_when_all_is_there_nothing_is_written(folder: Path) -> None:
     assert times() == before
 
 
-def test_more_replications_replace_the_tables_and_take_stale_figures_away(tmp_path: Path) -> None:
+def test_more_replications_replace_the_tables_and_the_figures(tmp_path: Path) -> None:
     run_in(tmp_path, replications=2, figures=True)
     before = contents(tmp_path)
     run_in(tmp_path, replications=3)
     after = contents(tmp_path)
-    assert set(after) == FILES
-    assert after["metrics.csv"] != before["metrics.csv"]
+    assert set(after) == FILES | FIGURES
+    for name in ("metrics.csv", "figures/lead_times.png"):
+        assert after[name] != before[name]
     assert not list(damaged_files(tmp_path))
 
 

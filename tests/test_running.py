@@ -343,3 +343,13 @@ def test_distributions_are_kept_of_the_first_replications_only(
     assert set(found.metrics["replication"]) == {0, 1, 2, 3}
     assert all(set(table["replication"]) == {0, 1} for table in tables(found)[1:] if len(table))
     assert_same_tables(read_results(tmp_path / "results"), found)
+
+
+def test_a_precision_is_of_the_metrics_that_lead() -> None:
+    found = running.run(SCENARIOS, 2, metrics="utilisation", precision=0.2, engine="simpy")
+    assert found.remarks[-1].startswith("precision: utilisation within 20 % after ")
+
+
+def test_an_engine_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match="engine 'fast' is none of auto, simpy, compiled"):
+        running.run(SCENARIOS, 1, engine="fast")  # type: ignore[arg-type]
