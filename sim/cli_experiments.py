@@ -91,7 +91,8 @@ def run(
             raise ScenarioError([Problem(Mark("hall run --only"), "", found)])
     loaded = _load(files, settings)
     if dry_run:
-        _forecast(loaded, replications, seed, output, engine, jobs)
+        most = replications if precision is None else max(replications, budget)
+        _forecast(loaded, most, seed, metrics, None, output, engine, jobs)
         return
     experiment = _run(
         loaded,
@@ -151,7 +152,8 @@ def compare(
         raise ScenarioError([Problem(Mark("hall compare"), "", found)])
     loaded = _load(files, settings)
     if dry_run:
-        _forecast(loaded, replications, seed, output, engine, jobs)
+        most = replications if precision is None else max(replications, budget)
+        _forecast(loaded, most, seed, metrics, reference, output, engine, jobs)
         return
     experiment = _run(
         loaded,
@@ -293,12 +295,19 @@ def _forecast(
     loaded: Mapping[str, Loaded],
     replications: int,
     seed: int,
+    metrics: Sequence[str] | None,
+    reference: str | None,
     output: Path | None,
     engine: EngineChoice,
     jobs: int,
 ) -> None:
+    """What `_run` would do, with what it would complain of."""
+    from sim.chosen_metrics import choose
+    from sim.comparison import reference_among
     from sim.forecast import forecast
 
+    choose(metrics or (), loaded)
+    reference_among(reference, loaded)
     folder = _folder(loaded, seed, output)
     lines = forecast(loaded, replications, seed, folder, engine.value, jobs, terminal.say)
     terminal.write("".join(f"{line}\n" for line in lines))

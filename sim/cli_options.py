@@ -178,7 +178,8 @@ KeepLog = Annotated[
     ),
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Say what would run, how long, and how much memory.")
+    bool,
+    typer.Option("--dry-run", help="Say what would run at most, how long, and how much memory."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, in full precision.")]
 Engine = Annotated[
