@@ -50,10 +50,10 @@ def hall_event_log(num_cases: int, seed: int) -> tuple[int, float]:
 def mm2(num_cases: int, seed: int) -> tuple[int, float]:
     """Cases that were called, and their mean wait in services, from the outcome of each step."""
     _, outcome = _outcome(_mm2_plan(num_cases), seed)
-    # First come, first served: up to the first who still waits, everybody has been called.
-    num_called = int(np.argmax(np.append(outcome.started_at == NEVER, True)))
-    waits = outcome.started_at[:num_called] - outcome.enqueued_at[:num_called]
-    return num_called, float(waits.mean()) / MM2_UNIT
+    # First come, first served: who still waits at the end stands last.
+    num_called = int(np.searchsorted(outcome.started_at, NEVER))
+    waited = outcome.started_at[:num_called].sum() - outcome.enqueued_at[:num_called].sum()
+    return num_called, float(waited) / num_called / MM2_UNIT
 
 
 def _outcome(plan: Plan, seed: int) -> tuple[Workload, Outcome]:
