@@ -7,6 +7,7 @@ from typing import Final
 
 from sim.loading import Loaded, provenance
 from sim.offered_load import offered_load
+from sim.reforms import ReformFile
 from sim.scenario import Scenario
 from sim.texts import one_line
 from sim.validation import warnings_about
@@ -23,6 +24,7 @@ def check_report(loaded: Loaded) -> list[str]:
     shares = [f"{counts[kind]} {kind or 'without a statement'}" for kind in KINDS]
     return [
         f"{one_line(loaded.path)}: ok",
+        *(f"  with {_reform_line(reform)}" for reform in loaded.reforms),
         f"  {len(rows)} numbers: {', '.join(shares)}",
         *(
             f"    {one_line(row.mark)}: {one_line(row.path)}: {one_line(row.value)}"
@@ -31,6 +33,12 @@ def check_report(loaded: Loaded) -> list[str]:
         ),
         f"  {load_line(loaded.scenario)}",
     ]
+
+
+def _reform_line(reform: ReformFile) -> str:
+    """A reform's name, and since when it holds."""
+    since = reform.about.effective
+    return one_line(reform.name) + (f", {since}" if since else "")
 
 
 def load_line(scenario: Scenario) -> str:

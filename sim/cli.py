@@ -14,7 +14,17 @@ import typer
 
 from sim import terminal
 from sim.cli_experiments import experiments, warn
-from sim.cli_options import File, Files, Seed, Settings, as_it_stands, examples
+from sim.cli_options import (
+    File,
+    Files,
+    Seed,
+    Settings,
+    Until,
+    With,
+    as_it_stands,
+    examples,
+    names_in,
+)
 from sim.errors import ScenarioError
 from sim.exit_codes import BUG, USAGE, exit_code, say_problems
 
@@ -75,9 +85,12 @@ def hall(
     epilog=examples(
         "hall check scenarios/tutorial.yaml",
         "hall check scenarios/lanzhou-2015.yaml scenarios/lanzhou-2020.yaml",
+        "hall check scenarios/lanzhou-2015.yaml --with three-in-one,bank-filing",
     )
 )
-def check(files: Files, settings: Settings = None) -> None:
+def check(
+    files: Files, settings: Settings = None, reforms: With = None, until: Until = None
+) -> None:
     """Check scenario files without running them.
 
     Every problem is shown with file, line and column. Then: how many numbers are stated by a
@@ -89,7 +102,7 @@ def check(files: Files, settings: Settings = None) -> None:
     problems = 0
     for file in files:
         try:
-            loaded = load_document(file, settings or ())
+            loaded = load_document(file, settings or (), names_in(reforms), until)
         except ScenarioError as error:
             say_problems(error)
             problems += len(error.problems)
@@ -108,11 +121,11 @@ def check(files: Files, settings: Settings = None) -> None:
         "hall show scenarios/tutorial.yaml --set pools.windows.shifts.day.servers=4",
     ),
 )
-def show(file: File, settings: Settings = None) -> None:
+def show(file: File, settings: Settings = None, reforms: With = None, until: Until = None) -> None:
     """Print a scenario as it is run: every value explicit, with where it is from."""
     from sim.loading import load_document, resolved_yaml
 
-    terminal.write(resolved_yaml(load_document(file, settings or ())))
+    terminal.write(resolved_yaml(load_document(file, settings or (), names_in(reforms), until)))
 
 
 @app.command(

@@ -29,8 +29,11 @@ from sim.cli_options import (
     Replications,
     Seed,
     Settings,
+    Until,
     Wanted,
+    With,
     examples,
+    names_in,
 )
 from sim.errors import Mark, Problem, ScenarioError
 from sim.exit_codes import INCOMPLETE, NOT_WRITTEN
@@ -62,6 +65,8 @@ def run(
     replications: Replications = 10,
     seed: Seed = 1,
     settings: Settings = None,
+    reforms: With = None,
+    until: Until = None,
     metrics: Metrics = None,
     precision: Wanted = None,
     budget: Budget = 1000,
@@ -89,7 +94,7 @@ def run(
         if named := ", ".join(option for option, value in others.items() if value):
             found = f"one replication alone is run without {named}"
             raise ScenarioError([Problem(Mark("hall run --only"), "", found)])
-    loaded = _load(files, settings)
+    loaded = _load(files, settings, reforms, until)
     if dry_run:
         most = replications if precision is None else max(replications, budget)
         _forecast(loaded, most, seed, metrics, None, output, engine, jobs)
@@ -116,7 +121,8 @@ def run(
     short_help="Compare scenarios with a reference.",
     epilog=examples(
         "hall compare scenarios/lanzhou-2015.yaml scenarios/lanzhou-2020.yaml",
-        "hall compare scenarios/lanzhou-2015.yaml my-reform.yaml -r 30 -o results/my-reform",
+        "hall compare scenarios/lanzhou-2015.yaml --with three-in-one,bank-filing",
+        "hall compare scenarios/lanzhou-2015.yaml --until 2018-12-31 -r 30 -o results/2018",
         "hall compare my-reform.yaml scenarios/lanzhou-2015.yaml --reference lanzhou-2015",
     ),
 )
@@ -125,6 +131,8 @@ def compare(
     replications: Replications = 10,
     seed: Seed = 1,
     settings: Settings = None,
+    reforms: With = None,
+    until: Until = None,
     reference: Reference = None,
     metrics: Metrics = None,
     precision: Wanted = None,
@@ -140,6 +148,9 @@ def compare(
 ) -> None:
     """Compare scenarios with the first one, or with the one that is named.
 
+    Reforms (--with, --until) change all but the first; a single file under reforms is compared with
+    itself as it is.
+
     All have the same luck; the intervals of the differences hold together.
 
     Published figures stand beside the simulated ones. Tables and figures are written into the
@@ -147,10 +158,13 @@ def compare(
     """
     from sim.comparison_report import compare_report
 
+    is_reformed = bool(reforms) or until is not None
+    if len(files) == 1 and is_reformed:
+        files = files * 2
     if len(files) < 2:
-        found = "two files or more are wanted; 'hall run' runs one"
+        found = "two files or more are wanted, or one --with reforms; 'hall run' runs one"
         raise ScenarioError([Problem(Mark("hall compare"), "", found)])
-    loaded = _load(files, settings)
+    loaded = _load(files, settings, reforms, until, plain=1)
     if dry_run:
         most = replications if precision is None else max(replications, budget)
         _forecast(loaded, most, seed, metrics, reference, output, engine, jobs)
@@ -232,6 +246,8 @@ def warm_up(
     replications: Replications = 20,
     seed: Seed = 1,
     settings: Settings = None,
+    reforms: With = None,
+    until: Until = None,
     plot: FigureFile = None,
 ) -> None:
     """Judge whether scenarios leave out enough of their beginning, when halls are still empty.
@@ -244,7 +260,7 @@ def warm_up(
     from sim.warm_up_report import warm_up_report
     from sim.warm_up_study import study_warm_up
 
-    loaded = _load(files, settings)
+    loaded = _load(files, settings, reforms, until)
     if plot is not None:
         check_figure_file(plot)
     with terminal.ProgressLine() as progress:
@@ -261,10 +277,16 @@ def warm_up(
 # What commands share
 
 
-def _load(files: Sequence[Path], settings: Sequence[str] | None) -> dict[str, Loaded]:
+def _load(
+    files: Sequence[Path],
+    settings: Sequence[str] | None,
+    reforms: list[str] | None,
+    until: str | None,
+    plain: int = 0,
+) -> dict[str, Loaded]:
     from sim.sources import load_all
 
-    loaded = load_all(files, settings or ())
+    loaded = load_all(files, settings or (), names_in(reforms), until, plain)
     for document in loaded.values():
         warn(document)
     return loaded

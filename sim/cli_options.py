@@ -54,6 +54,33 @@ Settings = Annotated[
         show_default=False,
     ),
 ]
+
+
+With = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        metavar="NAME[,NAME...]",
+        help="Under these reforms: names in the folder reforms/ beside the scenarios, or files; "
+        "may be given several times, in any order.",
+        show_default=False,
+    ),
+]
+
+
+def names_in(lists: list[str] | None) -> list[str]:
+    """The names that an option was given: `one`, or `one,two`, and so on."""
+    return [name.strip() for names in lists or () for name in names.split(",")]
+
+
+Until = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DATE",
+        help="Under all reforms of that folder in force at this date, such as 2018-12-31.",
+        show_default=False,
+    ),
+]
 Replications = Annotated[
     int,
     typer.Option(

@@ -5,33 +5,43 @@ The order in which they count, later ones over earlier ones:
 
     extends · its own reforms · the file itself · reforms given beside it · settings (`--set`)
 
-each a patch over what came before (see `overlays`).
+each a patch over what came before (see `overlays`). Reforms that are named in one place are one
+patch, in whatever order they are named (see `reforms`).
 
 Reading YAML belongs to `documents`, CSV files to `recordings`, and what is wrong with the values to
-`scenario`, `model_errors` and `validation`.
+`from_tree`.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal
 
-from pydantic import ValidationError
-
-from sim import schema, validation
+from sim import schema
 from sim.documents import SETTING, from_plain, parse_setting, read_document
 from sim.errors import Mark, Problem, ScenarioError
-from sim.fields import Date, Model, OptionalLabel
-from sim.model_errors import KEY_PART, existing, model_of_the_rest, model_problems, problem_at
-from sim.name_checks import check_names
-from sim.overlays import new_names, overlaid, unfinished_types, with_likes
-from sim.recordings import MAX_ROW_PROBLEMS, and_more, inline_recordings
+from sim.from_tree import problems_of, scenario_of
+from sim.overlays import new_names, overlaid, unfinished, with_likes
+from sim.recordings import inline_recordings
+from sim.reforms import (
+    FOLDER,
+    Reform,
+    ReformFile,
+    contradictions,
+    date_from,
+    files_in,
+    in_order,
+    name_with,
+    path_of,
+    united,
+)
 from sim.resolved import Provenance, provenance_of, resolved_text
 from sim.scenario import Scenario
-from sim.tree import ListNode, MapNode, Node, Scalar, find, plain, shown
+from sim.tree import ListNode, MapNode, Node, Scalar, shown
 
 EXTENDS: Final = "extends"
 REFORMS: Final = "reforms"
@@ -39,68 +49,63 @@ REFORM: Final = "reform"
 ROOT_NAME: Final = "scenarios"
 """A folder of this name is the root of every scenario below it."""
 
-_STAND_INS: Final = {
-    "hours": {"stand_in": []},
-    "working_hours": "stand_in",
-    "horizon": {"from": "2015-01-01", "to": "2015-01-01"},
-}
-"""For what every scenario needs, so that the rest can be looked at without it."""
-
-_Model = TypeVar("_Model", bound=Model)
-
 
 @dataclass(frozen=True)
 class Loaded:
     """A scenario, and the tree that it was made from: where each value stands and is from."""
 
     name: str
-    """Name of the file, without its ending."""
+    """Name of the file, without its ending, and of the reforms given beside it."""
     path: Path
     scenario: Scenario
     tree: MapNode
     """Everything merged, CSV files in the place of their names."""
-
-
-class Reform(Model):
-    """A named change to a scenario, in a file of its own."""
-
-    reform: str
-    """Its name."""
-    label: OptionalLabel = None
-    """What people read."""
-    effective: Date | None = None
-    """Since when it holds."""
-    changes: dict[str, Any]
-    """What becomes different: a piece of a scenario; null removes."""
+    reforms: tuple[ReformFile, ...] = ()
+    """What changed it, in the order in which that counts."""
 
 
 def load(
-    path: str | Path, settings: Sequence[str] = (), reforms: Sequence[str | Path] = ()
+    path: str | Path,
+    settings: Sequence[str] = (),
+    reforms: Sequence[str | Path] = (),
+    until: str | dt.date | None = None,
 ) -> Scenario:
     """The scenario in a file; see `load_document`."""
-    return load_document(path, settings, reforms).scenario
+    return load_document(path, settings, reforms, until).scenario
 
 
 def load_document(
-    path: str | Path, settings: Sequence[str] = (), reforms: Sequence[str | Path] = ()
+    path: str | Path,
+    settings: Sequence[str] = (),
+    reforms: Sequence[str | Path] = (),
+    until: str | dt.date | None = None,
 ) -> Loaded:
     """The scenario in a file, and where each of its values is from.
 
     settings  such as `pools.windows.shifts.day.servers=4`.
-    reforms   files that change the scenario after its own.
+    reforms   change the scenario after its own: names of files in the folder `reforms` at its root
+              (see `root_of`), or paths of files.
+    until     a date; with all reforms of that folder that are in force then.
 
     Raises ScenarioError with every problem that was found.
     """
     try:
-        return _load(Path(path), settings, [Path(reform) for reform in reforms])
+        return _load(Path(path), settings, reforms, until)
     except ScenarioError as error:
         raise ScenarioError([_named_once(problem) for problem in error.problems]) from None
 
 
-def _load(path: Path, settings: Sequence[str], reforms: Sequence[Path]) -> Loaded:
+def _load(
+    path: Path,
+    settings: Sequence[str],
+    reforms: Sequence[str | Path],
+    until: str | dt.date | None,
+) -> Loaded:
+    date = None if until is None else date_from(until)
     files = _Files(path)
     patches = files.patches(path)
-    patches += [_Patch(files.changes(reform, root_of(reform)), "reform") for reform in reforms]
+    given = files.given(reforms, date)
+    patches += files.composed(given)
     patches += [_Patch(files.setting(text), "setting") for text in settings]
     files.raise_problems()
     tree = replace(patches[0].node, entries={}, key_marks={}, mark=Mark(str(path), 1, 1))
@@ -108,7 +113,14 @@ def _load(path: Path, settings: Sequence[str], reforms: Sequence[Path]) -> Loade
         tree = files.merged(tree, patch)
     files.raise_problems()
     tree = inline_recordings(tree, files.beside)
-    return Loaded(path.stem, path, _scenario_of(tree, on_top=True), tree)
+    named = [r.name for r in files.reforms if r in given and not _in_force(r, date)]
+    name = name_with(path.stem, date, named)
+    return Loaded(name, path, scenario_of(tree, on_top=True), tree, tuple(files.reforms))
+
+
+def _in_force(reform: ReformFile, date: dt.date | None) -> bool:
+    since = reform.about.effective
+    return date is not None and since is not None and since <= date
 
 
 def _named_once(problem: Problem) -> Problem:
@@ -134,7 +146,7 @@ def scenario_from(data: Mapping[str, Any]) -> Scenario:
         raise ScenarioError([Problem(mark, "", str(error))]) from None
     if not isinstance(tree, MapNode):
         raise ScenarioError([Problem(mark, "", "a map is wanted")])
-    return _scenario_of(with_likes(tree))
+    return scenario_of(with_likes(tree))
 
 
 def resolved_yaml(loaded: Loaded) -> str:
@@ -180,6 +192,8 @@ class _Files:
     problems: list[Problem] = field(default_factory=list)
     roots: dict[str, Path] = field(default_factory=dict)
     """Root folder of each file that was read."""
+    reforms: list[ReformFile] = field(default_factory=list)
+    """Those that count so far."""
 
     def raise_problems(self) -> None:
         if self.problems:
@@ -224,6 +238,7 @@ class _Files:
         if reforms is not None and not isinstance(reforms, ListNode):
             self.problems.append(Problem(reforms.mark, REFORMS, "a list of files is wanted"))
         named: list[Path] = []
+        found: list[ReformFile | None] = []
         for reform in reforms.items if isinstance(reforms, ListNode) else ():
             if name := self.file_name(reform, REFORMS):
                 below = self.path_beside(document, name)
@@ -231,25 +246,60 @@ class _Files:
                     message = f"'{shown(name)}' is named twice; a reform counts once"
                     self.problems.append(Problem(reform.mark, REFORMS, message))
                 else:
-                    patches.append(_Patch(self.changes(below, root, reform.mark), "reform"))
+                    found.append(self.reform(below, root, reform.mark))
                 named.append(below)
+        patches += self.composed([reform for reform in found if reform is not None])
         return [*patches, _Patch(_without(document, (EXTENDS, REFORMS)))]
 
-    def changes(self, path: Path, root: Path, wanted_at: Mark | None = None) -> MapNode:
-        """What a reform changes; an empty map if its file is wrong."""
+    def given(self, reforms: Sequence[str | Path], until: dt.date | None) -> list[ReformFile]:
+        """The reforms named beside the scenario, and those of its folder that are in force."""
+        root = root_of(self.first)
+        if not self.first.is_absolute():
+            root = Path(os.path.relpath(root))
+        folder = root / FOLDER
+        paths: list[Path] = []
+        for reform in dict.fromkeys(reforms):
+            try:
+                paths.append(path_of(reform, folder))
+            except ScenarioError as error:
+                self.problems += error.problems
+        found = [self.reform(path, root_of(path)) for path in paths]
+        if until is not None:
+            if not folder.is_dir():
+                message = f"there is no folder {folder} of reforms"
+                self.problems.append(Problem(Mark("--until"), "", message))
+            others = [path for path in files_in(folder) if not _is_among(path, paths)]
+            dated = [self.reform(path, root_of(path)) for path in others]
+            applied = {reform.name for reform in self.reforms}
+            found += [r for r in dated if r and _in_force(r, until) and r.name not in applied]
+        return [reform for reform in found if reform is not None]
+
+    def reform(self, path: Path, root: Path, wanted_at: Mark | None = None) -> ReformFile | None:
+        """A reform; nothing if its file is wrong."""
         document = self.read(path, root, wanted_at)
-        if document is not None:
-            problems = _problems_of(Reform, document)[1]
-            changes = document.entries.get("changes")
-            if REFORM not in document.entries and changes is None:
-                message = f"this is no reform: it says neither '{REFORM}' nor 'changes'"
-                if document.entries.keys() & {EXTENDS, *Scenario.model_fields}:
-                    message = f"this is a scenario; only reforms are named under '{REFORMS}'"
-                problems = [Problem(document.mark, "", message)]
-            if isinstance(changes, MapNode) and not problems:
-                return changes
-            self.problems += problems
-        return MapNode({}, {}, wanted_at or Mark(str(path)))
+        if document is None:
+            return None
+        reform, problems = problems_of(Reform, document)
+        if REFORM not in document.entries and "changes" not in document.entries:
+            message = f"this is no reform: it says neither '{REFORM}' nor 'changes'"
+            if document.entries.keys() & {EXTENDS, *Scenario.model_fields}:
+                message = f"this is a scenario; only reforms are named under '{REFORMS}'"
+            problems = [Problem(document.mark, "", message)]
+        self.problems += problems
+        return None if reform is None else ReformFile(reform, document)
+
+    def composed(self, reforms: Sequence[ReformFile]) -> list[_Patch]:
+        """What reforms that are named in one place change together."""
+        if self.problems:  # of one that is wrong others may not be able to tell
+            return []
+        try:
+            order = in_order(reforms, [reform.name for reform in self.reforms])
+        except ScenarioError as error:
+            self.problems += error.problems
+            return []
+        self.problems += contradictions(order)
+        self.reforms += order
+        return [_Patch(piece, "reform") for piece in united(order)]
 
     def setting(self, text: str) -> MapNode:
         """The patch that an option stands for."""
@@ -269,7 +319,7 @@ class _Files:
         if patch.kind == "setting":
             problems = new_names(tree, patch.node)
         elif patch.kind == "reform":
-            problems = unfinished_types(tree, patch.node)
+            problems = unfinished(tree, patch.node)
         if problems:
             self.problems += problems
             return tree
@@ -302,81 +352,3 @@ def _without(node: MapNode, keys: Sequence[str]) -> MapNode:
     entries = {key: below for key, below in node.entries.items() if key not in keys}
     marks = {key: mark for key, mark in node.key_marks.items() if key not in keys}
     return replace(node, entries=entries, key_marks=marks)
-
-
-# From tree to scenario
-
-
-def _scenario_of(tree: MapNode, on_top: bool = False) -> Scenario:
-    scenario, problems = _problems_of(Scenario, tree, on_top)
-    if scenario is None:
-        problems += _strange_names(tree)
-    else:
-        findings = validation.check(scenario)
-        problems = [problem_at(tree, path, message) for path, message in findings]
-    if problems or scenario is None:
-        raise ScenarioError(_in_order(problems))
-    return scenario
-
-
-def _problems_of(
-    model: type[_Model], tree: MapNode, on_top: bool = False
-) -> tuple[_Model | None, list[Problem]]:
-    try:
-        return model.model_validate(plain(tree)), []
-    except ValidationError as error:
-        return None, model_problems(error, tree, schema.with_file_keys(model, on_top=on_top))
-
-
-def _strange_names(tree: MapNode) -> list[Problem]:
-    """Names that nothing in a file bears whose values cannot all be used.
-
-    They are looked for in what is left without those values. What was left out may bear a name
-    too, so that only names are reported that are no key at all, and have others to choose from.
-    """
-    scenario = model_of_the_rest(Scenario, tree, _STAND_INS)
-    if scenario is None:
-        return []
-    keys = set(_all_keys(tree))
-    problems = []
-    for path, message in check_names(scenario):
-        node = find(tree, existing(tree, path))
-        name = path[-2] if path[-1] == KEY_PART else plain(node) if node else None
-        is_strange = isinstance(name, str) and name not in keys
-        if is_strange and message.startswith("no ") and "There are none" not in message:
-            problems.append(problem_at(tree, path, message))
-    # Activities that were left out may have had milestones.
-    return [problem for problem in problems if not problem.message.startswith("no milestone")]
-
-
-def _all_keys(node: Node) -> Iterator[str]:
-    match node:
-        case MapNode():
-            yield from node.entries
-            for below in node.entries.values():
-                yield from _all_keys(below)
-        case ListNode():
-            for item in node.items:
-                yield from _all_keys(item)
-        case _:
-            return
-
-
-def _in_order(problems: Sequence[Problem]) -> list[Problem]:
-    """Problems file by file and line by line; those of a recording's rows cut short."""
-    files = list(dict.fromkeys(problem.mark.file for problem in problems))
-    by_list: dict[str, list[Problem]] = {}
-    kept = []
-    for problem in sorted(problems, key=lambda p: (files.index(p.mark.file), p.mark)):
-        same_list = by_list.setdefault(_recording(problem), [])
-        same_list.append(problem)
-        if len(same_list) <= MAX_ROW_PROBLEMS or not _recording(problem):
-            kept.append(problem)
-    more = (found[MAX_ROW_PROBLEMS:] for place, found in by_list.items() if place)
-    return [*kept, *(and_more(rest) for rest in more if rest)]
-
-
-def _recording(problem: Problem) -> str:
-    """Path of the recorded list that a problem is about, or nothing."""
-    place = problem.path.rpartition("[")[0]
-    return place if ".arrivals.recorded" in place else ""

@@ -7,7 +7,7 @@ It is a JSON merge patch (see `tree.merge`) that knows three things about scenar
 -   A case type that is `like` another begins as a copy of it, as it stands where that is said, and
     what else is said of it is a patch over that copy. Later patches change one without the other.
 -   A setting changes what is there: under a key of names it makes nothing new, since a name that is
-    not there is most likely mistyped. A reform may make something new, if it says what it needs.
+    not there is most likely mistyped. A reform may make something new, if it says what that needs.
 """
 
 from __future__ import annotations
@@ -45,8 +45,13 @@ _NAMED: Final = frozenset(
     }
 )
 """The maps whose keys are names that the scenario gives, not keys of the format."""
-_NEEDED: Final = ("arrivals", "activities")
-"""What a case type cannot do without."""
+_NEEDED: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
+    (_TYPES,): ("arrivals", "activities"),
+    (_TYPES, _ANY, "activities"): ("label",),
+    ("pools",): ("shifts",),
+    ("trips",): ("label",),
+}
+"""What a reform says of something that it makes new, by the map in which it does so."""
 _MOST_NAMES: Final = 12
 
 
@@ -106,19 +111,29 @@ def _new_names(
             yield from _new_names(node and child(node, key), below, (*path, key), deeper)
 
 
-def unfinished_types(tree: MapNode, reform: MapNode) -> list[Problem]:
-    """Case types that a reform changes although they are not there, and does not make either."""
-    types, known = child(reform, _TYPES), find(tree, [_TYPES])
-    if not isinstance(types, MapNode):
-        return []
-    return [
-        _unknown_name(known, types, key, (_TYPES,))
-        for key, below in types.entries.items()
-        if key not in _keys(known)
-        and isinstance(below, MapNode)
-        and LIKE not in below.entries
-        and not all(needed in below.entries for needed in _NEEDED)
-    ]
+def unfinished(tree: MapNode, reform: MapNode) -> list[Problem]:
+    """What a reform changes although it is not there, and does not make new either.
+
+    Something new says what it needs; an activity or a trip has a label.
+    """
+    return list(_unfinished(tree, reform, (), ()))
+
+
+def _unfinished(
+    node: Node | None, change: MapNode, path: tuple[str, ...], pattern: tuple[str, ...]
+) -> Iterator[Problem]:
+    for key, below in change.entries.items():
+        if not isinstance(below, MapNode):
+            continue
+        if key in _keys(node) or pattern not in _NEEDED:
+            deeper = (*pattern, _ANY if pattern in _NAMED else key)
+            yield from _unfinished(node and child(node, key), below, (*path, key), deeper)
+        elif LIKE not in below.entries:
+            missing = [needed for needed in _NEEDED[pattern] if needed not in below.entries]
+            if missing:
+                problem = _unknown_name(node, change, key, path)
+                new = f"; something new says its {' and '.join(_NEEDED[pattern])}"
+                yield replace(problem, message=problem.message + new)
 
 
 def _unknown_name(node: Node | None, change: MapNode, key: str, path: KeyPath) -> Problem:

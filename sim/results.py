@@ -239,7 +239,7 @@ def file_names(names: Sequence[str]) -> dict[str, str]:
     """A file name for each scenario that every file system takes, without its ending."""
     chosen: dict[str, str] = {}
     for name in names:
-        text = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", name))[:60].strip(".")
+        text = re.sub(r"[^\w.@+-]+", "_", unicodedata.normalize("NFC", name))[:60].strip(".")
         text = text if text and not _RESERVED.fullmatch(text) else f"{text}_"
         taken = {other.casefold() for other in chosen.values()}
         number = 2

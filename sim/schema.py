@@ -37,7 +37,7 @@ ABOVE: Final[dict[str, Any]] = {
     "reforms": {
         "type": "array",
         "items": {"type": "string"},
-        "description": "Files of changes, applied in order before this file's own keys.",
+        "description": "Files of changes, laid over what this file builds on by their dates.",
     },
 }
 """The keys of a file that are no part of a scenario."""

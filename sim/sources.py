@@ -22,12 +22,20 @@ Sources: TypeAlias = Source | Sequence[Source] | Mapping[str, Source]
 """One, several, or several with names of their own."""
 
 
-def load_all(scenarios: Sources, settings: Sequence[str] = ()) -> dict[str, Loaded]:
+def load_all(
+    scenarios: Sources,
+    settings: Sequence[str] = (),
+    reforms: Sequence[str | Path] = (),
+    until: str | dt.date | None = None,
+    plain: int = 0,
+) -> dict[str, Loaded]:
     """The scenarios by name: that of the file, of the map, or `scenario-1` for values.
 
     Files of one name in different folders are called after their folder too.
 
     settings  such as `pools.windows.shifts.day.servers=4`, for every file.
+    reforms   change every file, and so do those in force at the date `until`: see `load_document`.
+    plain     so many of the first stay without reforms.
 
     Raises ScenarioError with all problems of all files, and if two scenarios have one name.
     """
@@ -38,7 +46,8 @@ def load_all(scenarios: Sources, settings: Sequence[str] = ()) -> dict[str, Load
     problems: list[Problem] = []
     for number, source in enumerate(sources, start=1):
         try:
-            documents.append(_document(source, f"scenario-{number}", settings))
+            beside = (reforms, until) if number > plain else ((), None)
+            documents.append(_document(source, f"scenario-{number}", settings, *beside))
         except ScenarioError as error:
             problems += error.problems
     if not sources:
@@ -55,14 +64,20 @@ def load_all(scenarios: Sources, settings: Sequence[str] = ()) -> dict[str, Load
     return {n: replace(d, name=n) for n, d in zip(names, documents, strict=True)}
 
 
-def _document(source: Source, name: str, settings: Sequence[str]) -> Loaded:
+def _document(
+    source: Source,
+    name: str,
+    settings: Sequence[str],
+    reforms: Sequence[str | Path],
+    until: str | dt.date | None,
+) -> Loaded:
     if isinstance(source, Loaded):
         return source
     if isinstance(source, Scenario):
         tree = from_plain(as_data(source), Mark("data"), None)
         assert isinstance(tree, MapNode)
         return Loaded(name, Path(name), source, tree)
-    return load_document(source, settings)
+    return load_document(source, settings, reforms, until)
 
 
 def _names(documents: Sequence[Loaded]) -> list[str]:

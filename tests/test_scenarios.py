@@ -362,5 +362,5 @@ def test_a_daily_signature_shortens_registration() -> None:
 
 
 def test_the_reform_fits_no_hall_without_such_rounds() -> None:
-    with pytest.raises(ScenarioError, match="nothing to remove here"):
+    with pytest.raises(ScenarioError, match="nothing called 'approval'"):
         load_document(FOLDER / f"{NEW}.yaml", reforms=[DAILY])
