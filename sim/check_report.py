@@ -53,7 +53,8 @@ def load_warnings(loaded: Loaded) -> list[str]:
     """A line each: pools that get more work than they can do, and what is most likely not meant."""
     overloads = [
         f"pool '{pool.pool}' has load {pool.load:.2f}: "
-        "more work comes than it can do: people leave or its queue grows"
+        "more work comes than its shifts have hours for: overtime, people who leave, or a queue "
+        "that grows"
         for pool in offered_load(loaded.scenario)
         if pool.is_overload
     ]

@@ -2,7 +2,7 @@
 
 The load of a pool is the work that is expected to arrive over the measured horizon divided by the
 time that its servers are on shift, both in hours. At 1 and above the queue grows for as long as the
-hall is open.
+hall is open, unless services that run over the end of a shift, or people who leave, make up for it.
 
 Expectations are exact for what a plan says by chance: attributes, returns and service times. What
 depends on waiting is left out: people who leave or are turned away take their work with them.

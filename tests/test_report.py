@@ -443,7 +443,10 @@ def test_a_pool_with_more_work_than_it_can_do_is_warned_about() -> None:
     found = run({"busy": Scenario.model_validate(hall(busy, {"w": pool()}))}, 1)
     [loaded] = found.scenarios.values()
     [warning] = load_warnings(loaded)
-    assert "pool 'w' has load 3.00: more work comes than it can do: people leave or" in warning
+    assert (
+        "pool 'w' has load 3.00: more work comes than its shifts have hours for: overtime,"
+        in warning
+    )
     assert "load: w 3.00!" in "\n".join(check_report(loaded))
     assert "without a statement" in "\n".join(check_report(loaded))
 
