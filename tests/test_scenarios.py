@@ -9,9 +9,9 @@ same-day share of 2020 was 94 to 96 %, the share opened within a day 98 to 99 %.
 import functools
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
+from scenario_files import differences, not_in_both_languages
 
 from sim.errors import ScenarioError
 from sim.experiment import Experiment
@@ -19,7 +19,6 @@ from sim.loading import Loaded, load, load_document, provenance, resolved_yaml
 from sim.offered_load import offered_load
 from sim.running import run
 from sim.scenario import Activity
-from sim.sources import as_data
 
 FOLDER = Path(__file__).parents[1] / "scenarios"
 BASE = FOLDER / "lanzhou-base.yaml"
@@ -59,20 +58,6 @@ def simulated(name: str, metric: str, subject: str) -> float:
 def value_of(experiment: Experiment, name: str, metric: str, subject: str) -> float:
     rows = experiment.estimates.set_index(["scenario", "metric", "subject"])
     return float(rows["mean"][name, metric, subject])
-
-
-def leaves(value: object, path: str = "") -> dict[str, object]:
-    """What stands at each dotted path of a scenario as data."""
-    if isinstance(value, dict):
-        parts = [leaves(below, f"{path}.{key}" if path else key) for key, below in value.items()]
-        return {place: leaf for part in parts for place, leaf in part.items()}
-    return {path: value}
-
-
-def differences(first: Loaded, second: Loaded) -> set[str]:
-    """Paths at which two scenarios say different things."""
-    a, b = leaves(as_data(first.scenario)), leaves(as_data(second.scenario))
-    return {path for path in {**a, **b} if a.get(path) != b.get(path)}
 
 
 # --- what the files say --------------------------------------------------------------------------
@@ -129,22 +114,7 @@ def test_the_resolved_text_loads_as_an_equal_scenario(name: str, tmp_path: Path)
 
 @each_file
 def test_what_people_read_is_in_english_and_chinese(name: str) -> None:
-    scenario = document(name).scenario
-    things: dict[str, Any] = {"scenario": scenario}
-    for kind in ("pools", "case_types", "promises", "published", "trips"):
-        things |= {f"{kind}.{id_}": thing for id_, thing in getattr(scenario, kind).items()}
-    if name in LANZHOU:
-        for id_, case_type in scenario.case_types.items():
-            # The one errand of the other load is said by its case type.
-            if len(case_type.activities) > 2:
-                things |= {f"{id_}.{key}": a for key, a in case_type.activities.items()}
-    labels = {path: thing.label for path, thing in things.items()}
-    assert [path for path, label in labels.items() if label is None or not label.en] == []
-    assert [
-        path
-        for path, label in labels.items()
-        if not re.search(r"[\u4e00-\u9fff]", getattr(label, "zh", None) or "")
-    ] == []
+    assert not_in_both_languages(document(name).scenario, with_activities=name in LANZHOU) == []
 
 
 # --- no delay stands in for a queue --------------------------------------------------------------

@@ -9,9 +9,9 @@ import functools
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
+from scenario_files import not_in_both_languages
 
 from sim.check_report import load_warnings
 from sim.comparison import KEPT
@@ -117,21 +117,7 @@ def test_the_resolved_text_loads_as_an_equal_scenario(name: str, tmp_path: Path)
 
 @each_file
 def test_what_people_read_is_in_english_and_chinese(name: str) -> None:
-    scenario = document(name).scenario
-    things: dict[str, Any] = {"scenario": scenario}
-    for kind in ("pools", "case_types", "promises", "published", "trips"):
-        things |= {f"{kind}.{id_}": thing for id_, thing in getattr(scenario, kind).items()}
-    for id_, case_type in scenario.case_types.items():
-        # The one errand of the other load is said by its case type.
-        if len(case_type.activities) > 2:
-            things |= {f"{id_}.{key}": a for key, a in case_type.activities.items()}
-    labels = {path: thing.label for path, thing in things.items()}
-    assert [path for path, label in labels.items() if label is None or not label.en] == []
-    assert [
-        path
-        for path, label in labels.items()
-        if not re.search(r"[\u4e00-\u9fff]", getattr(label, "zh", None) or "")
-    ] == []
+    assert not_in_both_languages(document(name).scenario, with_activities=True) == []
 
 
 def readme_row(name: str) -> str:

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scenario_files import differences
 
 from sim.documents import read_document
 from sim.errors import ScenarioError
 from sim.loading import Loaded, load_document, provenance
 from sim.reforms import Reform, ReformFile, contradictions, in_order, united
 from sim.running import run
-from sim.sources import as_data
 from sim.tree import numbers, plain
 
 FOLDER = Path(__file__).parents[1] / "scenarios"
@@ -104,19 +104,6 @@ def with_needed(*names: str) -> list[str]:
 @functools.cache
 def document(*names: str, short: bool = False) -> Loaded:
     return load_document(OLD, SHORT if short else (), names)
-
-
-def leaves(value: object, path: str = "") -> dict[str, object]:
-    """What stands at each dotted path of a scenario as data."""
-    if isinstance(value, dict):
-        parts = [leaves(below, f"{path}.{key}" if path else key) for key, below in value.items()]
-        return {place: leaf for part in parts for place, leaf in part.items()}
-    return {path: value}
-
-
-def differences(first: Loaded, second: Loaded) -> set[str]:
-    a, b = leaves(as_data(first.scenario)), leaves(as_data(second.scenario))
-    return {path for path in {**a, **b} if a.get(path) != b.get(path)}
 
 
 # --- what the files say --------------------------------------------------------------------------
