@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sim.definition import versions
+from sim.definition import version_differences, versions
 from sim.errors import ClusterError, IncompleteError
 from sim.tasks import Failed, Task, Work
 from sim.texts import one_line
@@ -131,9 +131,8 @@ def _versions_here() -> Mapping[str, str | None]:
 
 
 def _refuse(worker: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
-    names = [name for name in ours if ours[name] != theirs.get(name)]
-    if names:
-        what = ", ".join(f"{n} {theirs.get(n) or 'missing'} instead of {ours[n]}" for n in names)
+    if differences := version_differences(ours, theirs):
+        what = ", ".join(differences)
         raise ClusterError(f"the worker {worker} would give other numbers: it has {what}")
 
 

@@ -27,7 +27,8 @@ SHOWS_ONLY: Final = re.compile(
     r"(__init__|__main__|check_report|chosen_metrics|cli\w*|clusters|comparison\w*|definition"
     r"|engines/parity|event_logs|exit_codes|experiment|figures|files|forecast|frames"
     r"|known_answers\w*|labels|numbers|output_analysis|plot\w*|precision|queueing|report\w*"
-    r"|results|running|schema|signals|store|table_files|tables|tasks|terminal|texts|verifying|warm_up\w*|workers"
+    r"|results|running|schema|signals|store|table_files|tables|tasks|terminal|texts|verifying"
+    r"|warm_up\w*|workers"
     r")\.py"
 )
 """Modules of which no replication's record depends: they run, compare and show."""
@@ -75,10 +76,7 @@ class Definition:
         found = []
         if self.seed != other.seed:
             found.append(f"seed {other.seed} instead of {self.seed}")
-        for package in dict.fromkeys([*self.versions, *other.versions]):
-            here, there = self.versions.get(package), other.versions.get(package)
-            if here != there:
-                found.append(f"{package} {there or 'missing'} instead of {here or 'none'}")
+        found += version_differences(self.versions, other.versions)
         if list(self.scenarios) != list(other.scenarios):
             names = ", ".join(other.scenarios), ", ".join(self.scenarios)
             found.append(f"scenarios {names[0]} instead of {names[1]}")
@@ -98,6 +96,17 @@ def versions() -> Mapping[str, str | None]:
         **{name: version_of(name) for name in (PACKAGE, *DECIDING)},
         "source": _digest_of_source(),
     }
+
+
+def version_differences(
+    ours: Mapping[str, str | None], theirs: Mapping[str, str | None]
+) -> list[str]:
+    """In which versions others differ from ours, a phrase each."""
+    return [
+        f"{name} {theirs.get(name) or 'missing'} instead of {ours.get(name) or 'none'}"
+        for name in dict.fromkeys([*ours, *theirs])
+        if ours.get(name) != theirs.get(name)
+    ]
 
 
 def version_of(package: str) -> str | None:

@@ -14,7 +14,7 @@ from sim.loading import Loaded
 from sim.planning import compile_plan
 from sim.replication import replicate
 from sim.store import open_to_read
-from sim.tasks import STEP_IN_SIMPY, EngineChoice, Task, Work, choose_engine
+from sim.tasks import STEP_IN_SIMPY, EngineChoice, Work, choose_engine, replications_to_do
 from sim.texts import one_line
 
 
@@ -34,12 +34,7 @@ def forecast(
     with suppress(ResultsError), open_to_read(folder) as store:
         if not definition.differences(store.definition):
             done = {name: store.done(name) for name in plans}
-    tasks = [
-        Task("replicate", name, number)
-        for number in range(replications)
-        for name in plans
-        if number not in done[name]
-    ]
+    tasks = replications_to_do(done, range(replications))
     num_all = replications * len(plans)
     lines = [f"{one_line(folder)}: {num_all - len(tasks)} of {num_all} replications are there"]
     if not tasks:

@@ -9,9 +9,8 @@
     logs/NAME-3.parquet      the event log of replication 3, where it was asked for
     SHA256SUMS               of all these but the first: `sha256sum -c SHA256SUMS`
 
-Tables and figures follow from the replications. When there are more of them, tables are written
-anew; figures are too where they are asked for, and taken away where they are not. The same
-experiment gives the same bytes. Files of others in the folder are left alone.
+Tables and figures follow from the replications, and are made anew when there are more of them. The
+same experiment gives the same bytes. Files of others in the folder are left alone.
 """
 
 from __future__ import annotations

@@ -23,12 +23,19 @@ from sim.records import read
 from sim.results import damaged_files, log_name, open_folder, read_sums, write_logs, write_results
 from sim.sources import Sources, load_all
 from sim.store import Store
-from sim.tasks import Done, EngineChoice, Failed, Task, Work, choose_engine
+from sim.tasks import (
+    BOTH_ENGINES,
+    Done,
+    EngineChoice,
+    Failed,
+    Task,
+    Work,
+    choose_engine,
+    replications_to_do,
+)
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of tasks done and their number in all."""
-
-BOTH_ENGINES = "replication 0 identical in both engines"
 
 
 def run(
@@ -133,18 +140,15 @@ class _Running:
     def run(self, numbers: range) -> None:
         """Do what is not kept of these replications and has not failed yet."""
         done = {name: self.store.done(name) for name in self.work.plans}
-        tasks = [
-            Task("replicate", name, number)
-            for number in numbers
-            for name in self.work.plans
-            if number not in done[name] and (name, number) not in self.failed
-        ]
+        tasks = replications_to_do(done, numbers)
+        tasks = [task for task in tasks if (task.scenario, task.number) not in self.failed]
         kept = len(numbers) * len(done) - len(tasks)
         if kept and tasks and not self.num_done:
             self.say(f"going on: {kept} of {kept + len(tasks)} replications are there already")
         if kept and self.work.check and not self.num_done:
             self.say(f"laws are not asserted on {kept} replications that are there already")
-        if self.work.engine == "simpy":
+        # A remark says that it was tried: nothing can be compiled here.
+        if self.work.engine == "simpy" and not self.work.remark:
             self.work = choose_engine(self.work, tasks, self.wanted_engine, self.say)
         if "compiled" in {self.work.engine, *self.store.engines()}:
             compared = self.store.compared()

@@ -6,7 +6,7 @@ A piece is done the same way wherever it is done: in this process, in another, o
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple, TypeAlias
@@ -21,6 +21,8 @@ from sim.texts import one_line
 
 EngineChoice: TypeAlias = Literal["auto", "simpy", "compiled"]
 
+BOTH_ENGINES: Final = "replication 0 identical in both engines"
+"""What is to be said of the compiled engine."""
 STEP_IN_SIMPY: Final = 8e-6
 """Seconds that a step takes there, about; it decides only what `auto` means."""
 WORTH_LOADING, WORTH_COMPILING = 2.0, 40.0
@@ -92,6 +94,19 @@ class Work:
         return Done(record, seconds=found.seconds)
 
 
+def replications_to_do(done: Mapping[str, Collection[int]], numbers: range) -> list[Task]:
+    """The first replication of every scenario before the second of any, but for what is done.
+
+    done  numbers of replications by scenario.
+    """
+    return [
+        Task("replicate", name, number)
+        for number in numbers
+        for name in done
+        if number not in done[name]
+    ]
+
+
 def choose_engine(
     work: Work, tasks: Sequence[Task], wanted: EngineChoice, say: Callable[[str], None]
 ) -> Work:
@@ -112,7 +127,7 @@ def choose_engine(
             replicate(work.plans[tasks[0].scenario], work.seed, 0, "compiled")
     except NoMachineCodeError as error:
         return replace(work, remark=f"the SimPy engine did everything: {error}")
-    return replace(work, engine="compiled", remark="replication 0 identical in both engines")
+    return replace(work, engine="compiled", remark=BOTH_ENGINES)
 
 
 def _is_worth(work: Work, tasks: Sequence[Task]) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sim import store as stores
-from sim.definition import Definition, versions
+from sim.definition import version_differences, versions
 from sim.errors import ResultsError
 from sim.planning import compile_plan
 from sim.records import Record
@@ -70,9 +70,8 @@ def verify(
         for name in scenarios:
             for _ in store.records(name, range(max(store.done(name), default=0) + 1)):
                 pass  # each is compared with its checksum
-        found, ours = store.definition, Definition({}, 0, versions())
-        others = ours.differences(Definition({}, 0, found.versions))
-        if others:
+        found = store.definition
+        if others := version_differences(versions(), found.versions):
             what = one_line("; ".join(others))
             findings.remark = f"none done once more: they were run with {what}"
             return findings

@@ -28,7 +28,7 @@ from sim.output_analysis import Estimate, estimate
 from sim.plan import Plan
 from sim.planning import compile_plan
 from sim.replication import compare_engines, replicate_outcome
-from sim.tasks import EngineChoice, Task, Work, choose_engine
+from sim.tasks import EngineChoice, Work, choose_engine, replications_to_do
 from sim.timeline import DAY, IntArray
 from sim.warm_up import BATCH, mser5_truncation, welch_average
 from sim.workload import Workload
@@ -122,7 +122,7 @@ def study_warm_up(
     if replications < 1 or seed < 0:
         raise ValueError("replications are 1 or more, a seed is 0 or more")
     plans = {name: compile_plan(loaded.scenario) for name, loaded in scenarios.items()}
-    tasks = [Task("replicate", name, n) for name in plans for n in range(replications)]
+    tasks = replications_to_do(dict.fromkeys(plans, ()), range(replications))
     work = choose_engine(Work(plans, seed), tasks, engine, say)
     if work.remark:
         say(f"{work.engine} engine: {work.remark}")
