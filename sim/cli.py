@@ -25,6 +25,7 @@ from sim.cli_options import (
     examples,
     names_in,
 )
+from sim.cli_studies import studies
 from sim.errors import ScenarioError
 from sim.exit_codes import BUG, USAGE, exit_code, say_problems
 
@@ -178,6 +179,7 @@ def validate(seed: Seed = 1) -> None:
 
 
 app.add_typer(experiments)
+app.add_typer(studies)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -27,8 +27,8 @@ SHOWS_ONLY: Final = re.compile(
     r"(__init__|__main__|check_report|chosen_metrics|cli\w*|clusters|comparison\w*|definition"
     r"|engines/parity|event_logs|exit_codes|experiment|figures|files|forecast|frames"
     r"|known_answers\w*|labels|numbers|output_analysis|plot\w*|precision|queueing|report\w*"
-    r"|results|running|schema|signals|store|table_files|tables|tasks|terminal|texts|verifying"
-    r"|warm_up\w*|workers"
+    r"|results|running|schema|signals|store|studies/\w+|table_files|tables|tasks|terminal|texts"
+    r"|verifying|warm_up\w*|workers"
     r")\.py"
 )
 """Modules of which no replication's record depends: they run, compare and show."""
