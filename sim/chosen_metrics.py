@@ -62,7 +62,7 @@ class Choice:
 
 def promised_case_types(scenarios: Mapping[str, Loaded]) -> set[str]:
     """The case types that a promise of any of these scenarios names."""
-    promises = [p for loaded in scenarios.values() for p in loaded.scenario.promises.values()]
+    promises = [p for loaded in scenarios.values() for p in loaded.scenario.whole.promises.values()]
     return {name for promise in promises for name in promise.case_types}
 
 

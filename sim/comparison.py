@@ -225,7 +225,7 @@ def published_table(
     wanted = {
         (name, figure.metric, figure.subject)
         for name, loaded in scenarios.items()
-        for figure in loaded.scenario.published.values()
+        for figure in loaded.scenario.whole.published.values()
     }
     simulated = {
         key: values.to_numpy()
@@ -236,7 +236,7 @@ def published_table(
     }
     rows = []
     for name, loaded in scenarios.items():
-        for figure_id, figure in loaded.scenario.published.items():
+        for figure_id, figure in loaded.scenario.whole.published.items():
             key = (name, figure.metric, figure.subject)
             values = simulated.get(key, np.empty(0))
             row = _published_row(loaded, figure_id, figure, values, confidence)

@@ -24,7 +24,6 @@ from sim.numbers import (
     round_number,
     together_text,
 )
-from sim.planning import horizon_dates
 from sim.report_parts import (
     Rows,
     SectionTable,
@@ -38,6 +37,7 @@ from sim.report_parts import (
 )
 from sim.scenario import Scenario
 from sim.texts import one_line
+from sim.time_tables import horizon_dates
 
 if TYPE_CHECKING:
     from sim.experiment import Experiment

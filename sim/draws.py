@@ -229,9 +229,7 @@ def _draw_arrivals(case_type: PlannedCaseType, streams: Streams) -> tuple[np.nda
     """For each case the expected number of arrivals before it (or its instant), and its batch."""
     arrivals = case_type.arrivals
     if arrivals.rates:
-        expected = poisson_process(
-            max(rate.total for rate in arrivals.rates), streams, case_type.name
-        )
+        expected = poisson_process(most_expected(arrivals), streams, case_type.name)
     else:
         expected = arrivals.instants
     if not comes_in_batches(arrivals):
@@ -239,6 +237,11 @@ def _draw_arrivals(case_type: PlannedCaseType, streams: Streams) -> tuple[np.nda
     u = streams.uniforms(len(expected), case_type.name, "batch")
     sizes = arrivals.batch_sizes[_choose(u, arrivals.batch_shares)]
     return np.repeat(expected, sizes), np.repeat(np.arange(len(expected)), sizes)
+
+
+def most_expected(arrivals: PlannedArrivals) -> float:
+    """Expected arrivals to the end, with those that came before under another process."""
+    return arrivals.before + max(rate.total for rate in arrivals.rates)
 
 
 def poisson_process(total: float, streams: Streams, name: str) -> np.ndarray:
@@ -262,14 +265,17 @@ def points_at_once(expected: float) -> int:
 
 
 def _instants(arrivals: PlannedArrivals, expected: np.ndarray, attributes: IntArray) -> IntArray:
-    """When each case arrives; NEVER for those that the horizon cuts off."""
+    """When each case arrives; NEVER for those of another process or beyond the horizon."""
     if not arrivals.rates:
         return expected
-    if arrivals.by_attribute == NONE:
+    expected = expected - arrivals.before
+    if arrivals.by_attribute == NONE and not arrivals.before:
         return arrivals.rates[0].instants(expected)
     result = np.full(len(expected), NEVER, dtype=np.int64)
     for value, rate in enumerate(arrivals.rates):
-        is_mine = (expected < rate.total) & (attributes[:, arrivals.by_attribute] == value)
+        is_mine = (expected >= 0) & (expected < rate.total)
+        if arrivals.by_attribute != NONE:
+            is_mine &= attributes[:, arrivals.by_attribute] == value
         mine = np.flatnonzero(is_mine)
         result[mine] = rate.instants(expected[mine])
     return result

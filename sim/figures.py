@@ -68,7 +68,7 @@ def experiment_figures(experiment: Experiment) -> Iterator[tuple[str, Figure]]:
     limits = {
         (name, time): lead_time_limit(promise.within)
         for name, loaded in experiment.scenarios.items()
-        for time, promise in loaded.scenario.promises.items()
+        for time, promise in loaded.scenario.whole.promises.items()
     }
     lead_times, half_hours = experiment.lead_times, _in_seconds(experiment.half_hours)
     yield (

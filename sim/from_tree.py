@@ -14,9 +14,17 @@ from sim import schema, validation
 from sim.errors import Problem, ScenarioError
 from sim.fields import Model
 from sim.model_errors import KEY_PART, existing, model_of_the_rest, model_problems, problem_at
-from sim.name_checks import check_names
+from sim.name_checks import Finding, check_names
+from sim.phases import (
+    DATED,
+    phase_of,
+    phase_trees,
+    problems_between,
+    problems_of_dates,
+)
 from sim.recordings import MAX_ROW_PROBLEMS, and_more
 from sim.scenario import Scenario
+from sim.time_tables import horizon_dates
 from sim.tree import ListNode, MapNode, Node, find, plain
 
 _STAND_INS: Final = {
@@ -38,13 +46,36 @@ def scenario_of(tree: MapNode, on_top: bool = False) -> Scenario:
     """
     scenario, problems = problems_of(Scenario, tree, on_top)
     if scenario is None:
-        problems += _strange_names(tree)
-    else:
-        findings = validation.check(scenario)
-        problems = [problem_at(tree, path, message) for path, message in findings]
-    if problems or scenario is None:
-        raise ScenarioError(_in_order(problems))
+        raise ScenarioError(_in_order([*problems, *_strange_names(tree)]))
+    if scenario.dated_reforms:
+        scenario = _in_phases(scenario, tree)
+    _raise_findings(validation.check(scenario), tree)
     return scenario
+
+
+def _in_phases(scenario: Scenario, tree: MapNode) -> Scenario:
+    """A scenario with what its dated reforms make of it; each of its phases is checked."""
+    first = scenario.model_copy(update={DATED: {}})
+    _raise_findings(validation.check_values(first), tree)
+    begins, _, last = horizon_dates(first)
+    problems = problems_of_dates(tree, begins, last)
+    if problems:
+        raise ScenarioError(_in_order(problems))
+    trees, scenarios = phase_trees(tree), [first]
+    for phase in trees[1:]:
+        changed, problems = problems_of(Scenario, phase.tree)
+        if changed is None:
+            raise ScenarioError(_in_order(problems))
+        _raise_findings(validation.check_values(changed), phase.tree)
+        scenarios.append(changed)
+    if problems := problems_between(trees, scenarios):
+        raise ScenarioError(_in_order(problems))
+    return scenario.in_phases(tuple(map(phase_of, trees, scenarios)))
+
+
+def _raise_findings(findings: Sequence[Finding], tree: MapNode) -> None:
+    if findings:
+        raise ScenarioError(_in_order([problem_at(tree, *finding) for finding in findings]))
 
 
 def problems_of(

@@ -33,7 +33,7 @@ def statistic(metric: str) -> str:
 
 def limit(scenario: Scenario, metric: str, subject: str) -> str:
     """The limit that an on-time share is about, such as `5 working days`; empty for others."""
-    promise = scenario.promises.get(subject)
+    promise = scenario.whole.promises.get(subject)
     return str(promise.within) if metric == "on_time_share" and promise else ""
 
 
@@ -52,7 +52,7 @@ class Labels:
     @classmethod
     def of(cls, loaded: Mapping[str, Loaded]) -> Labels:
         """The labels of these scenarios."""
-        scenarios = {name: document.scenario for name, document in loaded.items()}
+        scenarios = {name: document.scenario.whole for name, document in loaded.items()}
         promises: dict[str, Any] = {}
         pools: dict[str, Any] = {}
         case_types: dict[str, Any] = {}

@@ -5,6 +5,8 @@ The order in which they count, later ones over earlier ones:
 
     extends · its own reforms · the file itself · reforms given beside it · settings (`--set`)
 
+and then, on their dates, its `dated_reforms`;
+
 each a patch over what came before (see `overlays`). Reforms that are named in one place are one
 patch, in whatever order they are named (see `reforms`).
 
@@ -16,7 +18,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -26,6 +28,7 @@ from sim.documents import SETTING, from_plain, parse_setting, read_document
 from sim.errors import Mark, Problem, ScenarioError
 from sim.from_tree import problems_of, scenario_of
 from sim.overlays import new_names, overlaid, unfinished, with_likes
+from sim.phases import DATED
 from sim.recordings import inline_recordings
 from sim.reforms import (
     FOLDER,
@@ -41,7 +44,7 @@ from sim.reforms import (
 )
 from sim.resolved import Provenance, provenance_of, resolved_text
 from sim.scenario import Scenario
-from sim.tree import ListNode, MapNode, Node, Scalar, shown
+from sim.tree import ListNode, MapNode, Node, Scalar, dotted, merge, plain, shown, suggest
 
 EXTENDS: Final = "extends"
 REFORMS: Final = "reforms"
@@ -112,7 +115,8 @@ def _load(
     for patch in patches:
         tree = files.merged(tree, patch)
     files.raise_problems()
-    tree = inline_recordings(tree, files.beside)
+    tree = files.with_dated(inline_recordings(tree, files.beside))
+    files.raise_problems()
     named = [r.name for r in files.reforms if r in given and not _in_force(r, date)]
     name = name_with(path.stem, date, named)
     return Loaded(name, path, scenario_of(tree, on_top=True), tree, tuple(files.reforms))
@@ -194,6 +198,8 @@ class _Files:
     """Root folder of each file that was read."""
     reforms: list[ReformFile] = field(default_factory=list)
     """Those that count so far."""
+    dated: dict[str, Node] | None = None
+    """What those say that take effect on their dates, by name; None if there is no word of it."""
 
     def raise_problems(self) -> None:
         if self.problems:
@@ -234,22 +240,68 @@ class _Files:
                 self.problems.append(Problem(base.mark, EXTENDS, f"files go round: {names}"))
             elif below:
                 patches += self.patches(below, base.mark, chain)
-        reforms = document.entries.get(REFORMS)
+        patches += self.composed(self.named(document, REFORMS, root))
+        self.date(document, root)
+        return [*patches, _Patch(_without(document, (EXTENDS, REFORMS, DATED)))]
+
+    def named(self, document: MapNode, key: str, root: Path) -> list[ReformFile]:
+        """The reforms that a file lists under a key."""
+        reforms = document.entries.get(key)
         if reforms is not None and not isinstance(reforms, ListNode):
-            self.problems.append(Problem(reforms.mark, REFORMS, "a list of files is wanted"))
+            self.problems.append(Problem(reforms.mark, key, "a list of files is wanted"))
         named: list[Path] = []
         found: list[ReformFile | None] = []
         for reform in reforms.items if isinstance(reforms, ListNode) else ():
-            if name := self.file_name(reform, REFORMS):
+            if name := self.file_name(reform, key):
                 below = self.path_beside(document, name)
                 if _is_among(below, named):
                     message = f"'{shown(name)}' is named twice; a reform counts once"
-                    self.problems.append(Problem(reform.mark, REFORMS, message))
+                    self.problems.append(Problem(reform.mark, key, message))
                 else:
                     found.append(self.reform(below, root, reform.mark))
                 named.append(below)
-        patches += self.composed([reform for reform in found if reform is not None])
-        return [*patches, _Patch(_without(document, (EXTENDS, REFORMS)))]
+        return [reform for reform in found if reform is not None]
+
+    def date(self, document: MapNode, root: Path | None = None) -> None:
+        """Note the reforms that a file, or an option, lets take effect on their dates.
+
+        A file lists files; a map is what a resolved file says, and null takes a reform out.
+        """
+        node = document.entries.get(DATED)
+        if node is None:
+            return
+        self.dated = {} if self.dated is None else self.dated
+        if not isinstance(node, MapNode) and root is not None:
+            found = self.named(document, DATED, root)
+            self.dated |= {reform.name: _without(reform.tree, (REFORM,)) for reform in found}
+            return
+        for name, below in node.entries.items() if isinstance(node, MapNode) else ():
+            if isinstance(below, Scalar) and below.value is None:
+                if self.dated.pop(name, None) is None:
+                    message = f"nothing to remove here.{suggest(name, self.dated)}"
+                    place = below.mark, dotted((DATED, name))
+                    self.problems.append(Problem(*place, message.removesuffix(".")))
+            else:
+                before = self.dated.get(name)
+                is_setting = root is None and isinstance(before, MapNode)
+                if is_setting and isinstance(before, MapNode) and isinstance(below, MapNode):
+                    below = merge(before, below)
+                self.dated[name] = below
+
+    def with_dated(self, tree: MapNode) -> MapNode:
+        """A tree with the reforms that take effect within its horizon."""
+        if self.dated is None:
+            return tree
+        applied = {reform.name for reform in self.reforms}
+        for name, node in self.dated.items():
+            if name in applied:
+                message = f"the reform '{shown(name)}' holds from the beginning already"
+                self.problems.append(Problem(node.mark, DATED, message))
+        # What holds from the beginning is part of what they build on.
+        dated = {name: _without_names(node, applied) for name, node in self.dated.items()}
+        node = MapNode(dated, {name: below.mark for name, below in dated.items()}, tree.mark)
+        entries = {**tree.entries, DATED: node}
+        return replace(tree, entries=entries, key_marks={**tree.key_marks, DATED: tree.mark})
 
     def given(self, reforms: Sequence[str | Path], until: dt.date | None) -> list[ReformFile]:
         """The reforms named beside the scenario, and those of its folder that are in force."""
@@ -285,7 +337,7 @@ class _Files:
             if document.entries.keys() & {EXTENDS, *Scenario.model_fields}:
                 message = f"this is a scenario; only reforms are named under '{REFORMS}'"
             problems = [Problem(document.mark, "", message)]
-        self.problems += problems
+        self.problems += sorted(problems, key=lambda problem: problem.mark)
         return None if reform is None else ReformFile(reform, document)
 
     def composed(self, reforms: Sequence[ReformFile]) -> list[_Patch]:
@@ -311,7 +363,8 @@ class _Files:
         for key in patch.entries.keys() & {EXTENDS, REFORMS}:
             message = f"'{key}' cannot be set; only a file can say it"
             self.problems.append(Problem(patch.mark, "", message))
-        return patch
+        self.date(patch)
+        return _without(patch, (DATED,))
 
     def merged(self, tree: MapNode, patch: _Patch) -> MapNode:
         """The tree with a patch and its gaps closed; without it if it does not fit."""
@@ -342,6 +395,21 @@ class _Files:
         """The path of a file named at a mark, relative to the file of that mark; and its root."""
         file = mark.file if mark.file in self.roots else str(self.first)
         return Path(os.path.normpath(Path(file).parent / name)), self.roots[file]
+
+
+def _without_names(reform: Node, names: Collection[str]) -> Node:
+    """A reform that builds on others, without these."""
+    if not isinstance(reform, MapNode):
+        return reform
+    entries = dict(reform.entries)
+    for key in ("after", "needs"):
+        known = entries.get(key)
+        if isinstance(known, ListNode):
+            left = [item for item in known.items if plain(item) not in names]
+            entries[key] = replace(known, items=tuple(left))
+        elif isinstance(known, Scalar) and known.value in names:
+            del entries[key]
+    return replace(reform, entries=entries)
 
 
 def _is_among(path: Path, chain: Sequence[Path]) -> bool:

@@ -226,11 +226,13 @@ class _Measuring:
             *by_visits.T,
         )
         # One row for the hall, then one for each case type.
-        rows = np.zeros((len(self.plan.case_types) + 1, len(by_itinerary)), dtype=np.int64)
-        np.add.at(rows, places.case_type + 1, np.stack(by_itinerary, axis=1))
+        names = [case_type.name for case_type in self.plan.case_types]
+        subjects = [HALL, *dict.fromkeys(names)]
+        row_of_type = np.array([subjects.index(name) for name in names])
+        rows = np.zeros((len(subjects), len(by_itinerary)), dtype=np.int64)
+        np.add.at(rows, row_of_type[places.case_type], np.stack(by_itinerary, axis=1))
         rows[0] = rows.sum(axis=0)
         table: dict[str, list[object]] = {"case_type": [], "visits": [], "share": []}
-        subjects = [HALL, *(case_type.name for case_type in self.plan.case_types)]
         for subject, row in zip(subjects, rows.tolist(), strict=True):
             shares = self.cohort(subject, *row)
             if subject != HALL:

@@ -7,10 +7,11 @@ import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
+from sim.activities import PASS, Activity
 from sim.metric_definitions import CHANNEL, HALL, METRICS
 from sim.model_errors import KEY_PART
 from sim.recordings import ARRIVED_AT
-from sim.scenario import ARRIVED, DEPARTED, PASS, Activity, CaseType, Scenario
+from sim.scenario import ARRIVED, DEPARTED, CaseType, Scenario
 from sim.tree import shown, suggest
 
 Path = tuple[str | int, ...]

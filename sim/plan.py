@@ -56,6 +56,7 @@ class TripTable:
     draws in [0, CELLS).
     """
 
+    name: str
     starts: IntArray
     """Starts of the sessions in which people come."""
     shape_of_session: IntArray
@@ -143,6 +144,8 @@ class PlannedArrivals:
 
     rates: tuple[CumulativeRate, ...]
     """One, or one for each value of `by_attribute`; empty if instants are known."""
+    before: float
+    """Expected arrivals of this type that came before, under another process."""
     by_attribute: int
     instants: IntArray
     recorded_attributes: dict[int, IntArray]
@@ -153,7 +156,11 @@ class PlannedArrivals:
 
 @dataclass(frozen=True, eq=False)
 class PlannedCaseType:
-    """A case type: its process, who comes, and what is drawn for each case."""
+    """A case type: its process, who comes, and what is drawn for each case.
+
+    A reform that takes effect within the horizon makes another one of it, of the same name: for
+    those who come from then on. They share the draws of that name.
+    """
 
     name: str
     first_activity: int

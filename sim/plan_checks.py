@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import numpy as np
@@ -20,11 +20,12 @@ from sim.errors import CalendarError
 from sim.name_checks import Finding, Path
 from sim.offered_load import expected_visits, num_combinations
 from sim.plan import NONE, CumulativeRate, Plan, PlannedActivity
-from sim.planning import compile_plan, horizon_dates, law_of
+from sim.planning import compile_plan, law_of
 from sim.process_checks import MOST_COMBINATIONS
 from sim.recordings import ARRIVED_AT
 from sim.scenario import Arrivals, Scenario
 from sim.time_laws import TimeLaw
+from sim.time_tables import horizon_dates
 from sim.timeline import StepFunction
 from sim.tree import dotted, shown
 
@@ -167,28 +168,33 @@ def _check_gates(plan: Plan) -> Iterator[Finding]:
 
 def _check_trips(plan: Plan) -> Iterator[Finding]:
     used = {activity.trip for activity in plan.activities}
-    for number, (name, trip) in enumerate(plan.scenario.trips.items()):
-        if number in used and not len(plan.trips[number].starts):
-            hours = trip.hours or plan.scenario.working_hours
-            yield ("trips", name), f"nobody can ever come: {_never_open(plan, hours)}"
+    for number, trip in enumerate(plan.trips):
+        if number in used and not len(trip.starts):
+            hours = plan.scenario.trips[trip.name].hours or plan.scenario.working_hours
+            yield ("trips", trip.name), f"nobody can ever come: {_never_open(plan, hours)}"
 
 
 def _check_arrivals(plan: Plan) -> Iterator[Finding]:
-    for planned, (name, case_type) in zip(
-        plan.case_types, plan.scenario.case_types.items(), strict=True
-    ):
+    for name, case_type in plan.scenario.case_types.items():
+        versions = [planned.arrivals for planned in plan.case_types if planned.name == name]
         path = ("case_types", name, "arrivals")
         arrivals = case_type.arrivals
-        if arrivals.per_hour and not planned.arrivals.rates[0].total:
+        if arrivals.per_hour and not any(version.rates[0].total for version in versions):
             hours = arrivals.hours or plan.scenario.working_hours
             yield path, f"nobody can ever come: {_never_open(plan, hours)}"
-        elif arrivals.per_working_day:
-            for profile, rate in zip(_profiles(arrivals), planned.arrivals.rates, strict=True):
-                if not rate.total:
+        elif arrivals.per_working_day and _are_expected(arrivals.per_working_day):
+            for number, profile in enumerate(_profiles(arrivals)):
+                if not any(sum(r.total for r in v.rates[number:][:1]) for v in versions):
                     message = f"nobody can ever come: '{profile}' has no weight {_within(plan)}"
                     yield (*path, "profile"), message
-        elif arrivals.recorded is not None and not (planned.arrivals.instants < plan.end_at).any():
+        elif arrivals.recorded is not None and not any(
+            (version.instants < plan.end_at).any() for version in versions
+        ):
             yield (*path, "recorded"), f"nobody comes {_within(plan)}"
+
+
+def _are_expected(rates: float | Mapping[dt.date, float]) -> bool:
+    return any(rates.values()) if isinstance(rates, Mapping) else bool(rates)
 
 
 def _profiles(arrivals: Arrivals) -> list[str]:

@@ -1,69 +1,37 @@
-"""From a scenario to a plan: names become indices; hours, gates, trips and rates become tables."""
+"""From a scenario to a plan: names become indices, and each phase has its own processes."""
 
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import itertools
-import math
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from sim import distributions as laws
-from sim.calendars import (
-    HoursRule,
-    Sessions,
-    open_sessions,
-    shift_working_days,
-    working_day_mask,
-    working_days,
-)
-from sim.durations import Clock, Duration, parse_time_of_day
-from sim.errors import CalendarError
-from sim.fields import WEEKDAYS
+from sim.activities import PASS, Gate, Trip
+from sim.durations import Clock, Duration
 from sim.itinerary import PassCondition, Process, make_process
 from sim.plan import (
-    CELLS,
     NONE,
     CumulativeRate,
-    GateTable,
     Plan,
     PlannedActivity,
     PlannedArrivals,
     PlannedCaseType,
     PlannedPool,
     PlannedShift,
-    TripTable,
 )
 from sim.scenario import (
-    PASS,
     Arrivals,
     CaseType,
-    DateList,
-    Gate,
     Pool,
     Profile,
     Scenario,
-    Trip,
 )
 from sim.time_laws import TimeLaw
-from sim.timeline import DAY, HOUR, NEVER, IntArray, read_only
-
-LONGEST_HOLIDAY: Final = 31
-"""Days off in a row, at most, that a gate looks back over."""
-
-
-def horizon_dates(scenario: Scenario) -> tuple[dt.date, dt.date, dt.date]:
-    """First simulated, first measured and last day; raises CalendarError beyond the calendar."""
-    calendar = _calendar(scenario)
-    horizon = scenario.horizon
-    first, last, begin = horizon.from_, horizon.to, horizon.warm_up
-    if isinstance(last, Duration):
-        last = shift_working_days(calendar, first, int(last.amount) - 1)
-    if isinstance(begin, Duration):
-        begin = shift_working_days(calendar, first, -int(begin.amount)) if begin.amount else first
-    return begin or first, first, last
+from sim.time_tables import Stretch, TimeTables, within
+from sim.timeline import DAY, NEVER, IntArray, read_only
 
 
 def compile_plan(scenario: Scenario) -> Plan:
@@ -74,85 +42,66 @@ def compile_plan(scenario: Scenario) -> Plan:
     return _Compiler(scenario).plan()
 
 
-def _calendar(scenario: Scenario) -> str | tuple[dt.date, ...]:
-    calendar = scenario.calendar
-    return calendar.dates if isinstance(calendar, DateList) else calendar
-
-
 class _Compiler:
     """Gives every name its index while a plan is made."""
 
     def __init__(self, scenario: Scenario) -> None:
-        self.scenario = scenario
-        self.origin, self.first, self.last = horizon_dates(scenario)
-        self.days = working_days(_calendar(scenario), self.origin, self.last)
-        self.end_at = len(self.days.mask) * DAY
-        self.hours = {
-            name: open_sessions(
-                [
-                    HoursRule(
-                        rule.sessions,
-                        frozenset(map(WEEKDAYS.index, rule.weekdays)) if rule.weekdays else None,
-                        rule.from_,
-                        rule.to,
-                    )
-                    for rule in rules
-                ],
-                self.days,
-            )
-            for name, rules in scenario.hours.items()
-        }
-        self.pool_index = {name: i for i, name in enumerate(scenario.pools)}
-        self.trip_index = {name: i for i, name in enumerate(scenario.trips)}
+        self.scenario = scenario.whole
+        self.tables = TimeTables(scenario)
+        self.phases = list(zip(self.tables.phases, scenario.phases, strict=True))
+        self.pool_index = {name: i for i, name in enumerate(self.scenario.pools)}
         self.queues: dict[tuple[int, ...], int] = {}
-        self.gates: list[GateTable] = []
+        self.gates: dict[Gate, int] = {}
+        self.trips: list[tuple[str, Trip, Profile | None]] = []
+        self.trip_indices = [self.trip_index(phase.scenario) for _, phase in self.phases]
+        """In each phase, by name."""
         self.milestones: dict[str, int] = {}
         self.activities: list[PlannedActivity] = []
+        self.case_types: list[PlannedCaseType] = []
 
     def plan(self) -> Plan:
         shifts: list[PlannedShift] = []
-        pools = []
-        for name, pool in self.scenario.pools.items():
-            pools.append(self.pool(name, pool, shifts))
-        case_types = tuple(
-            self.case_type(index, name, case_type)
-            for index, (name, case_type) in enumerate(self.scenario.case_types.items())
-        )
+        pools = [self.pool(name, shifts) for name in self.scenario.pools]
+        for name in self.scenario.case_types:
+            self.versions(name)
+        tables = self.tables
         return Plan(
             scenario=self.scenario,
-            origin=self.origin,
-            measured_from_at=(self.first - self.origin).days * DAY,
-            end_at=self.end_at,
-            days=self.days,
-            working_hours=self.sessions(None),
-            hours=self.hours,
-            case_types=case_types,
+            origin=tables.origin,
+            measured_from_at=(tables.first - tables.origin).days * DAY,
+            end_at=tables.end_at,
+            days=tables.days,
+            working_hours=tables.sessions(None),
+            hours=tables.hours,
+            case_types=tuple(self.case_types),
             activities=tuple(self.activities),
             milestones=tuple(self.milestones),
-            gates=tuple(self.gates),
-            trips=tuple(self.trip(trip) for trip in self.scenario.trips.values()),
+            gates=tuple(map(tables.gate_table, self.gates)),
+            trips=tuple(tables.trip_table(*trip) for trip in self.trips),
             pools=tuple(pools),
             shifts=tuple(shifts),
             queues=tuple(self.queues),
             num_servers=sum(shift.servers for shift in shifts),
         )
 
-    def sessions(self, hours: str | None) -> Sessions:
-        return self.hours[hours or self.scenario.working_hours]
+    # -- servers ----------------------------------------------------------------------------------
 
-    def pool(self, name: str, pool: Pool, shifts: list[PlannedShift]) -> PlannedPool:
+    def pool(self, name: str, shifts: list[PlannedShift]) -> PlannedPool:
         first = len(shifts)
-        for shift_name, shift in pool.shifts.items():
-            first_server = shifts[-1].first_server + shifts[-1].servers if shifts else 0
-            shifts.append(
-                PlannedShift(
-                    shift_name,
-                    self.pool_index[name],
-                    shift.servers,
-                    first_server,
-                    self.sessions(shift.hours),
+        staffed = self.staffed(name)
+        for shift_name in dict.fromkeys(name for _, pool in staffed for name in pool.shifts):
+            groups = _groups(self.staffing(shift_name, staffed))
+            for number, (servers, hours, stretches) in enumerate(groups, start=1):
+                shifts.append(
+                    PlannedShift(
+                        f"{shift_name}@{number}" if number > 1 else shift_name,
+                        self.pool_index[name],
+                        servers,
+                        shifts[-1].first_server + shifts[-1].servers if shifts else 0,
+                        within(self.tables.sessions(hours), stretches),
+                    )
                 )
-            )
+        pool = self.scenario.pools[name]
         return PlannedPool(
             name=name,
             shifts=tuple(range(first, len(shifts))),
@@ -161,7 +110,85 @@ class _Compiler:
             room=pool.room,
         )
 
-    def case_type(self, index: int, name: str, case_type: CaseType) -> PlannedCaseType:
+    def staffed(self, name: str) -> list[tuple[Stretch, Pool]]:
+        """A pool in each phase; one that a reform removes goes on for those who began before."""
+        found: list[tuple[Stretch, Pool]] = []
+        for stretch, phase in self.phases:
+            if name in phase.scenario.pools:
+                found.append((stretch, phase.scenario.pools[name]))
+            elif found:
+                found.append((stretch, found[-1][1]))
+        return found
+
+    def staffing(
+        self, shift_name: str, staffed: Sequence[tuple[Stretch, Pool]]
+    ) -> Iterator[tuple[Stretch, int, str | None]]:
+        """When a shift has how many servers, and their hours."""
+        for (begin, end), pool in staffed:
+            shift = pool.shifts.get(shift_name)
+            if shift is None:
+                continue
+            steps = shift.servers
+            if not isinstance(steps, dict):
+                steps = {self.tables.origin: steps}
+            since = sorted(steps)
+            begins = [0, *map(self.tables.instant, since[1:]), end]
+            for date, stretch in zip(since, itertools.pairwise(begins), strict=True):
+                cut = max(stretch[0], begin), min(stretch[1], end)
+                if cut[0] < cut[1]:
+                    yield cut, steps[date], shift.hours
+
+    # -- cases ------------------------------------------------------------------------------------
+
+    def versions(self, name: str) -> None:
+        """A case type as it is for those who come in each phase, neighbours that are alike as one.
+
+        They are case types of one name, which share their draws.
+        """
+        runs: list[tuple[Stretch, int, CaseType]] = []
+        """When, the phase in which it begins, and what."""
+        for number, ((begin, end), phase) in enumerate(self.phases):
+            case_type = phase.scenario.case_types.get(name)
+            if case_type is None:
+                continue
+            if runs and runs[-1][0][1] == begin and self.is_alike(name, runs[-1][1], number):
+                runs[-1] = ((runs[-1][0][0], end), *runs[-1][1:])
+            else:
+                runs.append(((begin, end), number, case_type))
+        before = 0.0
+        for stretch, number, case_type in runs:
+            planned = self.case_type(name, case_type, stretch, number, before)
+            before += max((rate.total for rate in planned.arrivals.rates), default=0.0)
+            self.case_types.append(planned)
+
+    def is_alike(self, name: str, first: int, second: int) -> bool:
+        """Whether a case type is the same in two phases, with all that it names."""
+        one, other = (self.phases[number][1].scenario for number in (first, second))
+        case_type = one.case_types[name]
+        trips = {a.trip for a in case_type.activities.values() if a.trip is not None}
+        profile = case_type.arrivals.profile
+        by_value = profile.values() if isinstance(profile, dict) else [{None: profile}]
+        profiles = {name for names in by_value for name in names.values() if name is not None}
+        return (
+            case_type == other.case_types[name]
+            and all(self.trip_indices[first][t] == self.trip_indices[second][t] for t in trips)
+            and all(one.profiles[name] == other.profiles[name] for name in profiles)
+        )
+
+    def trip_index(self, scenario: Scenario) -> dict[str, int]:
+        """The trips of a phase by name; those that are as in an earlier one share its table."""
+        indices = {}
+        for name, trip in scenario.trips.items():
+            found = (name, trip, scenario.profiles[trip.profile] if trip.profile else None)
+            if found not in self.trips:
+                self.trips.append(found)
+            indices[name] = self.trips.index(found)
+        return indices
+
+    def case_type(
+        self, name: str, case_type: CaseType, stretch: Stretch, phase: int, before: float
+    ) -> PlannedCaseType:
+        trips = self.trip_indices[phase]
         attributes = tuple(
             (attribute, tuple(shares), np.array(list(shares.values())))
             for attribute, shares in case_type.attributes.items()
@@ -187,10 +214,10 @@ class _Compiler:
             self.activities.append(
                 PlannedActivity(
                     name=activity_name,
-                    case_type=index,
+                    case_type=len(self.case_types),
                     queue=self.queue(activity.pool),
                     gate=self.gate(activity.gate),
-                    trip=self.trip_index[activity.trip] if activity.trip else NONE,
+                    trip=trips[activity.trip] if activity.trip else NONE,
                     service=law_of(activity.service),
                     delay=law_of(activity.delay),
                     delay_clock=activity.delay.clock if activity.delay else Clock.CLOCK_TIME,
@@ -215,8 +242,15 @@ class _Compiler:
         return PlannedCaseType(
             name=name,
             first_activity=first_activity,
-            process=process_of(case_type, self.trip_index),
-            arrivals=self.arrivals(case_type.arrivals, position, value_index),
+            process=process_of(case_type, trips),
+            arrivals=self.arrivals(
+                case_type.arrivals,
+                self.phases[phase][1].scenario,
+                stretch,
+                before,
+                position,
+                value_index,
+            ),
             attributes=attributes,
             conditions=tuple(conditions),
             priority_attribute=priority_attribute,
@@ -230,85 +264,24 @@ class _Compiler:
         return self.queues.setdefault(key, len(self.queues))
 
     def gate(self, gate: Gate | None) -> int:
-        if gate is None:
-            return NONE
-        self.gates.append(self.gate_table(gate))
-        return len(self.gates) - 1
-
-    def gate_table(self, gate: Gate) -> GateTable:
-        if gate.open is not None:
-            sessions = self.sessions(gate.open)
-            return GateTable(read_only(sessions.ends - 1), sessions.starts)
-        assert gate.at is not None
-        if gate.dates is not None:
-            days = np.array([(date - self.origin).days for date in gate.dates], dtype=np.int64)
-            days = days[(days >= 0) & (days < len(self.days.mask))]
-        elif gate.weekdays is not None:
-            wanted = [WEEKDAYS.index(day) for day in gate.weekdays]
-            # A day off before the origin may have moved to the first working day.
-            days = np.arange(-self.days_off_before, len(self.days.mask))
-            days = days[np.isin((days + self.origin.weekday()) % 7, wanted)]
-            # What falls on a day off happens on the next working day.
-            following = np.searchsorted(self.days.dates, days)
-            days = self.days.dates[following[following < len(self.days.dates)]]
-        else:
-            days = self.days.dates
-        latest = np.unique(days[:, None] * DAY + np.array(gate.at))
-        if gate.resumes == "at once":
-            return GateTable(read_only(latest), read_only(latest))
-        starts = self.sessions(None).starts
-        following = np.searchsorted(starts, latest, side="right")
-        latest, following = latest[following < len(starts)], following[following < len(starts)]
-        return GateTable(read_only(latest), read_only(starts[following]))
-
-    @functools.cached_property
-    def days_off_before(self) -> int:
-        """How many days off there are just before the origin, as far as the calendar knows."""
-        count = 0
-        calendar = _calendar(self.scenario)
-        while count < LONGEST_HOLIDAY:
-            day = self.origin - dt.timedelta(days=count + 1)
-            try:
-                if working_day_mask(calendar, day, day)[0]:
-                    break
-            except CalendarError:
-                break
-            count += 1
-        return count
-
-    def trip(self, trip: Trip) -> TripTable:
-        starts, ends = _cut_at_midnight(self.sessions(trip.hours))
-        profile = self.scenario.profiles[trip.profile] if trip.profile else None
-        shapes = np.stack([starts % DAY, ends - starts], axis=1)
-        distinct, shape_of_session = np.unique(shapes, axis=0, return_inverse=True)
-        offsets = np.array(
-            [_offsets(profile, int(opens), int(length)) for opens, length in distinct],
-            dtype=np.int64,
-        ).reshape(len(distinct), CELLS)
-        offsets.setflags(write=False)
-        middles = (np.arange(CELLS) + 0.5) / CELLS
-        if trip.comes >= 1:
-            skipped = np.zeros(CELLS, dtype=np.int64)
-        else:
-            skipped = np.floor(np.log1p(-middles) / math.log1p(-trip.comes)).astype(np.int64)
-        return TripTable(
-            read_only(starts), read_only(shape_of_session.ravel()), offsets, read_only(skipped)
-        )
+        return NONE if gate is None else self.gates.setdefault(gate, len(self.gates))
 
     def arrivals(
         self,
         arrivals: Arrivals,
+        scenario: Scenario,
+        stretch: Stretch,
+        before: float,
         position: dict[str, int],
         value_index: dict[str, dict[str, int]],
     ) -> PlannedArrivals:
+        tables = self.tables
         rates: tuple[CumulativeRate, ...] = ()
         by_attribute = NONE
         instants = read_only([])
         recorded: dict[int, IntArray] = {}
         if arrivals.per_hour is not None:
-            sessions = self.sessions(arrivals.hours)
-            hours = (sessions.ends - sessions.starts) / HOUR
-            rates = (_rate(sessions.starts, sessions.ends, arrivals.per_hour * hours),)
+            rates = (tables.hour_rate(arrivals.hours, arrivals.per_hour, stretch),)
         elif arrivals.per_working_day is not None:
             if isinstance(arrivals.profile, dict):
                 [(attribute, by_value)] = arrivals.profile.items()
@@ -318,21 +291,20 @@ class _Compiler:
                 assert arrivals.profile is not None
                 names = [arrivals.profile]
             rates = tuple(
-                self.profile_rate(self.scenario.profiles[name], arrivals.per_working_day)
+                tables.profile_rate(scenario.profiles[name], arrivals.per_working_day, stretch)
                 for name in names
             )
         elif arrivals.every is not None and arrivals.at is not None:
-            # Counted from the first measured day, so that the warm-up moves nothing.
-            every = int(arrivals.every.amount)
-            first = int(np.searchsorted(self.days.dates, (self.first - self.origin).days))
-            dates = self.days.dates[first % every :: every]
-            instants = dates * DAY + arrivals.at
-            instants = read_only(instants[instants < self.end_at])
+            instants = tables.every(int(arrivals.every.amount), arrivals.at)
         elif isinstance(arrivals.recorded, dict):
             instants, recorded = self.record(arrivals.recorded, position, value_index)
+        # Who comes at another time has a number too: the n-th case has the n-th draws throughout.
+        is_now = (stretch[0] <= instants) & (instants < stretch[1])
+        instants = read_only(np.where(is_now, instants, NEVER))
         batch = arrivals.batch if isinstance(arrivals.batch, dict) else {str(arrivals.batch): 1.0}
         return PlannedArrivals(
             rates=rates,
+            before=before,
             by_attribute=by_attribute,
             instants=instants,
             recorded_attributes=recorded,
@@ -340,39 +312,13 @@ class _Compiler:
             batch_shares=np.array(list(batch.values())),
         )
 
-    def profile_rate(self, profile: Profile, per_working_day: float) -> CumulativeRate:
-        if profile.every_day:
-            days = np.arange(len(self.days.mask))
-            per_day = per_working_day * len(self.days.dates) / max(len(days), 1)
-        else:
-            days, per_day = self.days.dates, per_working_day
-        weights_of_week = np.array([profile.weekdays.get(day, 1.0) for day in WEEKDAYS])
-        usual = weights_of_week[self.usual_weekdays(profile)].mean()
-        day_weights = weights_of_week[(days + self.origin.weekday()) % 7]
-        by_day = per_day * day_weights / (usual or 1.0)
-        times = np.array([parse_time_of_day(text) for text in profile.half_hours])
-        weights = np.array(list(profile.half_hours.values()))
-        order = np.argsort(times)
-        times, shares = times[order], weights[order] / weights.sum()
-        starts = (days[:, None] * DAY + times).ravel()
-        return _rate(starts, starts + HOUR // 2, (by_day[:, None] * shares).ravel())
-
-    def usual_weekdays(self, profile: Profile) -> list[int]:
-        """The days of the week over which a rate for working days is the mean."""
-        calendar = _calendar(self.scenario)
-        if profile.every_day or calendar == "always":
-            return list(range(7))
-        if isinstance(calendar, str):
-            return list(range(5))  # make-up days are too few to count
-        return sorted({date.weekday() for date in calendar})
-
     def record(
         self,
         columns: dict[str, tuple[str, ...]],
         position: dict[str, int],
         value_index: dict[str, dict[str, int]],
     ) -> tuple[IntArray, dict[int, IntArray]]:
-        midnight = dt.datetime.combine(self.origin, dt.time())
+        midnight = dt.datetime.combine(self.tables.origin, dt.time())
         seconds = [
             round((dt.datetime.fromisoformat(text) - midnight).total_seconds())
             for text in columns["arrived_at"]
@@ -380,7 +326,7 @@ class _Compiler:
         at = np.array(seconds, dtype=np.int64)
         # Rows outside the horizon stay: the n-th row has the n-th draws in every horizon.
         order = np.argsort(at, kind="stable")
-        at = np.where((at >= 0) & (at < self.end_at), at, NEVER)[order]
+        at = at[order]
         attributes = {
             position[name]: read_only(
                 np.array([value_index[name][value] for value in values], dtype=np.int64)[order]
@@ -442,42 +388,18 @@ def _amount(duration: Duration) -> float:
     return duration.amount if duration.clock is Clock.WORKING_DAYS else duration.seconds
 
 
-def _cut_at_midnight(sessions: Sessions) -> tuple[IntArray, IntArray]:
-    """Starts and ends of the sessions of each day, so that hours that never close have some."""
-    midnights = np.arange(0, sessions.ends.max(initial=0), DAY)
-    cuts = midnights[sessions.is_open(midnights) & ~np.isin(midnights, sessions.starts)]
-    return (
-        np.sort(np.concatenate((sessions.starts, cuts))),
-        np.sort(np.concatenate((sessions.ends, cuts))),
-    )
+def _groups(
+    staffing: Iterable[tuple[Stretch, int, str | None]],
+) -> Iterator[tuple[int, str | None, list[Stretch]]]:
+    """Servers who are there at the same times: how many, their hours, and in which stretches.
 
-
-def _rate(starts: np.ndarray, ends: np.ndarray, expected: np.ndarray) -> CumulativeRate:
-    used = expected > 0
-    return CumulativeRate(
-        read_only(starts[used]),
-        read_only(ends[used]),
-        np.concatenate(([0.0], np.cumsum(expected[used]))),
-    )
-
-
-def _offsets(profile: Profile | None, opens: int, length: int) -> IntArray:
-    """Quantiles of the time within a session, at the middles of CELLS equal parts."""
-    middles = (np.arange(CELLS) + 0.5) / CELLS
-    if profile is not None:
-        pieces = [
-            (max(time, opens), min(time + HOUR // 2, opens + length), weight)
-            for text, weight in profile.half_hours.items()
-            if (time := parse_time_of_day(text)) < opens + length and time + HOUR // 2 > opens
-        ]
-        pieces = sorted(piece for piece in pieces if piece[2] > 0)
-        if pieces:
-            masses = [(end - start) * weight for start, end, weight in pieces]
-            cumulative = np.array(list(itertools.accumulate(masses, initial=0.0)))
-            expected = middles * cumulative[-1]
-            piece = np.searchsorted(cumulative, expected, side="right") - 1
-            starts = np.array([start for start, _, _ in pieces])
-            weights = np.array([weight for _, _, weight in pieces])
-            within = (expected - cumulative[piece]) / weights[piece]
-            return read_only((starts[piece] - opens + within).astype(np.int64))
-    return read_only((middles * length).astype(np.int64))
+    As many as there are at any time stay throughout, so that who has begun something can end it.
+    """
+    by_hours: dict[str | None, list[tuple[Stretch, int]]] = {}
+    for stretch, servers, hours in staffing:
+        by_hours.setdefault(hours, []).append((stretch, servers))
+    for hours, found in by_hours.items():
+        below = 0
+        for level in sorted({servers for _, servers in found if servers}) or [0]:
+            yield level - below, hours, [stretch for stretch, n in found if n >= level]
+            below = level

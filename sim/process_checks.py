@@ -7,10 +7,11 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from sim.activities import PASS, Activity
 from sim.itinerary import LoopError, Process, find_cycle
 from sim.name_checks import Finding, Path
 from sim.planning import process_of
-from sim.scenario import ARRIVED, DEPARTED, PASS, Activity, CaseType, Promise, Scenario
+from sim.scenario import ARRIVED, DEPARTED, CaseType, Promise, Scenario
 
 MOST_COMBINATIONS: Final = 100_000
 """How many combinations of attributes are looked at."""

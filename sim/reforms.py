@@ -20,10 +20,11 @@ import itertools
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sim.errors import Mark, Problem, ScenarioError
-from sim.fields import Date, Model, Names, OptionalLabel
+from sim.fields import Date
+from sim.scenario import DatedReform
 from sim.tree import MapNode, Node, Scalar, dotted, locate, merge, plain, shown, suggest
 
 FOLDER: Final = "reforms"
@@ -31,21 +32,13 @@ ENDINGS: Final = (".yaml", ".yml")
 _LONGEST_SUFFIX: Final = 40
 
 
-class Reform(Model):
+class Reform(DatedReform):
     """A named change to a scenario, in a file of its own."""
 
     reform: str
     """Its name."""
-    label: OptionalLabel = None
-    """What people read."""
-    effective: Date | None = None
+    effective: Date | None = None  # type: ignore[assignment]
     """Since when it holds."""
-    after: Names = ()
-    """Reforms that it knows of: it may change what these have changed."""
-    needs: Names = ()
-    """Reforms without which it means nothing; it may change what these have changed."""
-    changes: dict[str, Any]
-    """What becomes different: a piece of a scenario; null removes."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from sim.labels import Labels, limit, title
 from sim.metric_definitions import HALL, METRICS
 from sim.numbers import Number, percent
 from sim.offered_load import offered_load
-from sim.planning import horizon_dates
 from sim.report_parts import (
     Rows,
     backlog_growth,
@@ -33,6 +32,7 @@ from sim.report_parts import (
     unfinished_note,
 )
 from sim.texts import one_line
+from sim.time_tables import horizon_dates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,7 @@ def run_report(experiment: Experiment) -> RenderableType:
     """Scenario by scenario: what was run, published figures, headline metrics, and counts."""
     parts: list[RenderableType] = []
     for name, loaded in experiment.scenarios.items():
-        case_types = [*loaded.scenario.case_types, HALL]
+        case_types = [*loaded.scenario.whole.case_types, HALL]
         parts += [header(experiment, name), Text(), *published_report(experiment, [name])]
         parts += [_headline_table(experiment, name), interval_note(experiment)]
         parts += [*unfinished_note(experiment, [name]), Text()]

@@ -24,8 +24,8 @@ from sim.metric_definitions import HALL, METRICS, Metric
 from sim.numbers import Interval, Number, replications_text
 from sim.offered_load import PoolLoad, offered_load
 from sim.output_analysis import wilson_interval
-from sim.planning import horizon_dates
 from sim.texts import one_line
+from sim.time_tables import horizon_dates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +83,7 @@ def remarks(experiment: Experiment) -> list[RenderableType]:
 
 def unfinished_note(experiment: Experiment, names: Sequence[str]) -> list[RenderableType]:
     """What is called unfinished, if some of these scenarios have promises."""
-    if not any(experiment.scenarios[name].scenario.promises for name in names):
+    if not any(experiment.scenarios[name].scenario.whole.promises for name in names):
         return []
     text = "unfinished: cases whose clock still runs at the end, counted as taking longer than that"
     return [note(text)]

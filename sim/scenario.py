@@ -13,10 +13,13 @@ whole seconds since midnight.
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
+from sim.activities import PASS, Activity, Trip
 from sim.durations import Clock, parse_time_of_day
 from sim.fields import (
     WEEKDAYS,
@@ -36,18 +39,13 @@ from sim.fields import (
     ShortForm,
     SomeNames,
     TimeOfDay,
-    TimesOfDay,
     Weekday,
-    Weekdays,
     check_shares,
 )
-from sim.time_laws import Time
 from sim.timeline import DAY
 
 ARRIVED, DEPARTED = "arrived", "departed"
 """Milestones that every case has: when it arrives, and when it leaves with everything done."""
-PASS = "pass"
-"""The reserved attribute in `when`: `first` or `later` run through the loop it stands in."""
 
 MAX_SERVERS = 100_000
 MAX_RATE = 1_000_000.0
@@ -116,103 +114,6 @@ class Profile(Model):
         return self
 
 
-# --- activities ----------------------------------------------------------------------------------
-
-
-class Trip(Model):
-    """How people come in when something waits for them: in one of the next open half-days."""
-
-    label: OptionalLabel = None
-    """What people read."""
-    hours: HoursName | None = None
-    """The hours in whose sessions they come; without it, the working hours."""
-    profile: Name | None = None
-    """When within a session they come; without it, evenly."""
-    comes: Annotated[Share, Field(gt=0)] = 1.0
-    """Chance that the person comes in any one open half-day."""
-
-
-class Gate(Model):
-    """Waits until something happens: a tray is carried over, someone signs, the hall opens."""
-
-    at: TimesOfDay | None = None
-    """Time of day at which it happens, such as "17:30", or several in a list."""
-    weekdays: Weekdays | None = None
-    """Only on these days; a day that is no working day moves to the next one."""
-    dates: Annotated[tuple[Date, ...], Field(strict=False, min_length=1)] | None = None
-    """Only on these dates."""
-    open: HoursName | None = None
-    """Instead of a time of day: waits until these hours are open."""
-    resumes: Literal["at once", "next opening"] = "at once"
-    """When what went through goes on: at once, or when the working hours next open."""
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Gate:
-        if (self.at is None) == (self.open is None):
-            raise ValueError("a gate has either a time of day ('at') or hours ('open')")
-        if self.open is not None and (self.weekdays or self.dates or self.resumes != "at once"):
-            raise ValueError("'open' goes alone; weekdays, dates and resumes go with 'at'")
-        if self.weekdays is not None and self.dates is not None:
-            raise ValueError("weekdays or dates, not both")
-        return self
-
-
-class Again(Model):
-    """Sent back: with this probability the work is done once more."""
-
-    probability: Annotated[Share, Field(lt=1)]
-    """Chance at each time; below 100 %."""
-    from_: Names = Field(default=(), alias="from")
-    """Where it begins once more (alternatives as a list); without it, this activity alone."""
-
-
-class Activity(Model):
-    """One thing that a case goes through: come in, wait for the hour, be served, perhaps again."""
-
-    label: OptionalLabel = None
-    """What people read."""
-    after: Names = ()
-    """What must be complete before; without it, the activity begins when the case arrives."""
-    when: dict[Name, SomeNames] = {}
-    """Only for cases with these attributes; `pass: first` or `later` asks for the loop's pass."""
-    trip: Name | None = None
-    """The person must come in; activities with the same trip share one visit."""
-    gate: Gate | None = None
-    """Waits for its time before it goes on."""
-    pool: Names = ()
-    """Who serves it: the first pool of this list with a free server."""
-    service: Time | None = None
-    """How long a server takes."""
-    delay: Time | None = None
-    """How long passes without a server."""
-    again: Again | None = None
-    """Sent back with some probability."""
-    milestone: Name | None = None
-    """Name of the instant at which it is complete."""
-    documents: Annotated[int, Field(ge=0, le=10_000)] = 0
-    """How many documents the applicant hands in."""
-    patience: Time | None = None
-    """How long the person waits before they leave; without it, for ever."""
-    if_not_served: Literal["come_back", "lost"] = "come_back"
-    """What a person does who is turned away or leaves: come in once more, or never."""
-    priority: Priority | None = None
-    """Place in the waiting order, smaller first; without it, the case type's."""
-
-    @model_validator(mode="after")
-    def _parts(self) -> Activity:
-        if bool(self.pool) != (self.service is not None):
-            raise ValueError("'pool' and 'service' go together")
-        if self.pool and self.delay is not None:
-            raise ValueError("either a service by a pool or a delay, not both")
-        if self.patience is not None and not (self.pool and self.trip):
-            raise ValueError("'patience' is a person's: it needs a trip and a pool")
-        for name in ("service", "patience"):
-            law = getattr(self, name)
-            if law is not None and law.clock is not Clock.CLOCK_TIME:
-                raise ValueError(f"{name}: a duration in s, min or h is wanted")
-        return self
-
-
 # --- who comes, who serves -----------------------------------------------------------------------
 
 
@@ -222,12 +123,17 @@ Recording = Annotated[
 ]
 
 
+Rate = Annotated[NonNegative, Field(le=MAX_RATE)]
+RatesByDate = Annotated[dict[Date, Rate], Field(min_length=1)]
+
+
 class Arrivals(Model):
     """When cases come. Exactly one of per_working_day, per_hour, every, recorded."""
 
-    per_working_day: Annotated[NonNegative, Field(le=MAX_RATE)] | None = None
-    """Mean number on a working day, Poisson, shaped by the profile."""
-    per_hour: Annotated[NonNegative, Field(le=MAX_RATE)] | None = None
+    per_working_day: Rate | RatesByDate | None = None
+    """Mean number on a working day, Poisson, shaped by the profile; or such numbers by the date
+    since which they hold: {2015-01-01: 4.5, 2016-01-01: 5.3}."""
+    per_hour: Rate | None = None
     """Mean number in an hour in which the hours are open, Poisson."""
     every: DurationText | None = None
     """One arrival (or batch) every so many working days, at `at`."""
@@ -319,11 +225,15 @@ class CaseType(Model):
         return self
 
 
+Servers = Annotated[int, Field(ge=0, le=MAX_SERVERS)]
+ServersByDate = Annotated[dict[Date, Servers], Field(min_length=1)]
+
+
 class Shift(Model):
     """So many servers with hours of their own."""
 
-    servers: Annotated[int, Field(ge=0, le=MAX_SERVERS)]
-    """How many."""
+    servers: Servers | ServersByDate
+    """How many; or numbers by the date since which they hold: {2015-01-01: 3, 2017-01-01: 4}."""
     hours: HoursName | None = None
     """When they work; without it, the working hours."""
 
@@ -396,6 +306,39 @@ class Published(Model):
         return self
 
 
+# --- what changes it -----------------------------------------------------------------------------
+
+
+class DatedReform(Model):
+    """A reform that takes effect on its date, while the hall is at work."""
+
+    label: OptionalLabel = None
+    """What people read."""
+    effective: Date
+    """Since when it holds."""
+    in_progress: Literal["keep", "move"] = "keep"
+    """Cases in progress keep the process they began under, or move over: from that day on they live
+    through what they have not come to as those do who come later."""
+    after: Names = ()
+    """Reforms that it knows of: it may change what these have changed."""
+    needs: Names = ()
+    """Reforms without which it means nothing; it may change what these have changed."""
+    changes: dict[str, Any]
+    """What becomes different: a piece of a scenario; null removes."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A hall between two reforms."""
+
+    since: dt.date | None
+    """First day; None for the first phase, which begins with the simulation."""
+    reforms: tuple[str, ...]
+    """Names of those that take effect on that day."""
+    scenario: Scenario
+    """What holds, without reforms to come."""
+
+
 class Scenario(Model):
     """A hall, its cases and what is promised: everything that one simulation needs."""
 
@@ -423,3 +366,33 @@ class Scenario(Model):
     """Published limits, by name."""
     published: dict[Name, Published] = {}
     """Published figures, by name."""
+    dated_reforms: dict[Name, DatedReform] = {}
+    """Reforms that take effect within the horizon, by name; in files a list of their files."""
+    _phases: tuple[Phase, ...] = PrivateAttr(default=())
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """What holds when, by date; a scenario without dated reforms is one phase."""
+        return self._phases or (Phase(None, (), self),)
+
+    def in_phases(self, phases: tuple[Phase, ...]) -> Scenario:
+        """The scenario with what its dated reforms make of it, see `phases`."""
+        dated = self.model_copy()
+        dated._phases = phases
+        return dated
+
+    @property
+    def whole(self) -> Scenario:
+        """All that there is at any time, as it first is: where names and labels are looked up."""
+        if not self._phases:
+            return self
+        kinds = ("hours", "profiles", "trips", "pools", "case_types", "promises", "published")
+        whole: dict[str, dict[str, Any]] = {kind: {} for kind in kinds}
+        for phase in self.phases:
+            for kind, found in whole.items():
+                found |= {
+                    name: value
+                    for name, value in getattr(phase.scenario, kind).items()
+                    if name not in found
+                }
+        return self.model_copy(update=whole)

@@ -25,10 +25,14 @@ def check(scenario: Scenario) -> list[Finding]:
     A path is a tuple of keys and indices, fit for `tree.locate`; one that ends with "[key]" is
     about the key before it.
     """
+    return check_values(scenario) or list(check_plan(scenario))
+
+
+def check_values(scenario: Scenario) -> list[Finding]:
+    """What of this is wrong without a look at what happens when."""
     findings = [*check_horizon(scenario), *check_time_laws(scenario), *check_recorded(scenario)]
     names = list(check_names(scenario))
-    findings += names or check_processes(scenario)
-    return findings or list(check_plan(scenario))
+    return findings + (names or list(check_processes(scenario)))
 
 
 def warnings_about(scenario: Scenario) -> list[str]:

@@ -156,7 +156,7 @@ def test_a_setting_that_fits_nowhere_is_named(folder):
         load("hall.yaml", ["pols.desk=3"])
     with says("--set pools.dsk: nothing to remove here. Did you mean 'desk'?"):
         load("hall.yaml", ["pools.dsk=null"])
-    with says("--set pools.desk: shifts.day.servers: a whole number is wanted, not 'x'"):
+    with says("--set pools.desk: shifts.day.servers: a whole number or a map is wanted, not 'x'"):
         load("hall.yaml", ["pools.desk={shifts: {day: {servers: x}}}"])
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from scenario_files import differences, not_in_both_languages
 
+from sim.activities import Activity
 from sim.errors import ScenarioError
 from sim.experiment import Experiment
 from sim.loading import Loaded, load, load_document, provenance, resolved_yaml
 from sim.offered_load import offered_load
 from sim.running import run
-from sim.scenario import Activity
 
 FOLDER = Path(__file__).parents[1] / "scenarios"
 BASE = FOLDER / "lanzhou-base.yaml"

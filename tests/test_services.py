@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from scenario_files import not_in_both_languages
 
+from sim.activities import Activity
 from sim.check_report import load_warnings
 from sim.comparison import KEPT
 from sim.experiment import Experiment
@@ -20,7 +21,6 @@ from sim.loading import Loaded, load, load_document, provenance, resolved_yaml
 from sim.metric_definitions import METRICS
 from sim.offered_load import offered_load
 from sim.running import run
-from sim.scenario import Activity
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "scenarios" / "services"

@@ -150,6 +150,10 @@ def draw_cases(tables, draft, cases):  # type: ignore[no-untyped-def]
                 stream = (tables.num_types + t) * STREAM
                 number = number_of(streams, stream, point - first_point)
                 size = tables.size[first_size + _choose(tables.size_bound, first_size, number)]
+            expected -= tables.earlier[t]
+            if expected < 0:
+                ordinal += size
+                continue
             for n in range(ordinal, ordinal + size):
                 for a in range(num_attributes):
                     cases.attributes[values + a] = _attribute(

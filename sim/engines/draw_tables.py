@@ -31,6 +31,7 @@ from sim.draws import (
     has_patience,
     has_priorities,
     has_trips,
+    most_expected,
     points_at_once,
     upper_bounds,
 )
@@ -96,8 +97,10 @@ class CaseTables(NamedTuple):
     """Arrivals, or batches, that are known, or drawn at once."""
     rates_begin: IntArray
     by_attribute: IntArray
+    earlier: FloatArray
+    """Expected arrivals before those of this type, under another process."""
     total: FloatArray
-    """Expected arrivals, of the rate that has most."""
+    """The same, and those of the rate that has most."""
     sizes_begin: IntArray
     attributes_begin: IntArray
     loops_begin: IntArray
@@ -141,7 +144,7 @@ def case_tables(plan: Plan) -> CaseTables:
     """The tables of a plan, made once for all its replications."""
     types = plan.case_types
     arrivals = [case_type.arrivals for case_type in types]
-    totals = [max((rate.total for rate in a.rates), default=0.0) for a in arrivals]
+    totals = [most_expected(a) if a.rates else 0.0 for a in arrivals]
     num_points = [
         points_at_once(total) if a.rates else len(a.instants)
         for a, total in zip(arrivals, totals, strict=True)
@@ -177,6 +180,7 @@ def case_tables(plan: Plan) -> CaseTables:
         points_begin=begins_of(num_points),
         rates_begin=begins_of(len(a.rates) for a in arrivals),
         by_attribute=int_column(a.by_attribute for a in arrivals),
+        earlier=_floats([[a.before for a in arrivals]]),
         total=_floats([totals]),
         sizes_begin=begins_of(len(a.batch_sizes) for a in arrivals),
         attributes_begin=begins_of(len(t.attributes) for t in types),

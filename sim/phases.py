@@ -1,0 +1,149 @@
+"""Reforms that take effect one after the other, while a hall is at work.
+
+Between two of them lies a phase, whose scenario is the one of the file with all reforms up to then
+laid over it. What a reform changes in the middle of a run has three kinds:
+
+-   A case keeps the process that it began under, unless the reform moves it over.
+-   Servers, opening hours and how many cases come are the hall's: they change on the day. A pool
+    that a reform removes goes on for those who began before.
+-   What time is counted by (calendar, working hours, horizon), the rules of a pool, and what is
+    promised cannot change in the middle of a run.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from sim.errors import Problem, ScenarioError
+from sim.overlays import overlaid, unfinished
+from sim.reforms import Reform, ReformFile, contradictions, in_order, united
+from sim.scenario import Phase, Scenario
+from sim.tree import MapNode, Scalar, dotted, find, locate, plain, shown
+
+DATED: Final = "dated_reforms"
+_UNCHANGED: Final = ("calendar", "working_hours", "horizon")
+_RULES: Final = ("at_shift_end", "at_closing", "room")
+
+
+@dataclass(frozen=True)
+class PhaseTree:
+    """What holds in one phase, as a tree."""
+
+    since: dt.date | None
+    reforms: tuple[ReformFile, ...]
+    """Those that take effect then."""
+    tree: MapNode
+
+
+def dated_reforms(tree: MapNode) -> list[ReformFile]:
+    """The dated reforms of a tree whose values are right."""
+    node = tree.entries.get(DATED)
+    found = []
+    for name, below in node.entries.items() if isinstance(node, MapNode) else ():
+        assert isinstance(below, MapNode)
+        named = replace(below, entries={"reform": Scalar(name, below.mark), **below.entries})
+        found.append(ReformFile(Reform.model_validate(plain(named)), named))
+    return found
+
+
+def without_dates(tree: MapNode) -> MapNode:
+    """A tree without its dated reforms."""
+    entries = {key: below for key, below in tree.entries.items() if key != DATED}
+    return replace(tree, entries=entries)
+
+
+def phase_trees(tree: MapNode) -> list[PhaseTree]:
+    """The phases of a tree, by date; raises ScenarioError for reforms that do not fit together."""
+    order = in_order(dated_reforms(tree))
+    if problems := contradictions(order):
+        raise ScenarioError(problems)
+    base = without_dates(tree)
+    phases = [PhaseTree(None, (), base)]
+    for since, reforms in itertools.groupby(order, key=lambda reform: reform.about.effective):
+        begun = tuple(reforms)
+        until_now = [*itertools.chain(*(phase.reforms for phase in phases)), *begun]
+        changed = base
+        for piece in united(until_now):
+            if problems := unfinished(changed, piece):
+                raise ScenarioError(problems)
+            changed = overlaid(changed, piece)
+        phases.append(PhaseTree(since, begun, changed))
+    return phases
+
+
+def phase_of(tree: PhaseTree, scenario: Scenario) -> Phase:
+    """A phase whose scenario is known."""
+    return Phase(tree.since, tuple(reform.name for reform in tree.reforms), scenario)
+
+
+# What cannot change
+
+
+def problems_between(trees: Sequence[PhaseTree], scenarios: Sequence[Scenario]) -> list[Problem]:
+    """What reforms change although it cannot change in the middle of a run."""
+    return [
+        problem
+        for (_, tree), (before, after) in zip(
+            itertools.pairwise(trees), itertools.pairwise(scenarios), strict=True
+        )
+        for path, message in _changes(before, after)
+        for problem in [_by_reform(tree, path, message)]
+    ]
+
+
+def _changes(before: Scenario, after: Scenario) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Where something changes that cannot, and what."""
+    for key in _UNCHANGED:
+        if getattr(before, key) != getattr(after, key):
+            yield (key,), "time is counted by this"
+    for name in before.pools.keys() & after.pools.keys():
+        for key in _RULES:
+            if getattr(before.pools[name], key) != getattr(after.pools[name], key):
+                yield ("pools", name, key), "people wait there by this rule"
+    for name in before.promises.keys() & after.promises.keys():
+        if before.promises[name] != after.promises[name]:
+            yield ("promises", name), "it is one promise; give the new one another name"
+    for name in before.case_types.keys() & after.case_types.keys():
+        kinds = [_kind_of_arrivals(s, name) for s in (before, after)]
+        if kinds[0] != kinds[1]:
+            yield ("case_types", name, "arrivals"), f"they come {kinds[0]} before, {kinds[1]} after"
+
+
+def _kind_of_arrivals(scenario: Scenario, name: str) -> str:
+    arrivals = scenario.case_types[name].arrivals
+    kinds = ("per_working_day", "per_hour", "every", "recorded")
+    return next(kind for kind in kinds if getattr(arrivals, kind) is not None)
+
+
+def _by_reform(tree: PhaseTree, path: tuple[str, ...], message: str) -> Problem:
+    """A problem at the place where a reform of the phase says it."""
+    for reform in tree.reforms:
+        if find(reform.changes, path[:2]) is not None:
+            break
+    names = ", ".join(shown(reform.name) for reform in tree.reforms)
+    since = f"cannot change in the middle of a run, as it would on {tree.since} by {names}"
+    return Problem(locate(reform.changes, path), dotted(path), f"{since}: {message}")
+
+
+def problems_of_dates(tree: MapNode, first: dt.date, last: dt.date) -> list[Problem]:
+    """Reforms that take effect when nothing is simulated: `first` and `last` day of it."""
+    problems = []
+    for reform in dated_reforms(tree):
+        since = reform.about.effective
+        assert since is not None
+        message = ""
+        if since <= first:
+            message = (
+                f"takes effect on {since}, when the simulation begins ({first}) or before: "
+                "a reform that holds throughout is named under 'reforms'"
+            )
+        elif since > last:
+            message = f"takes effect on {since}, after the last day of the horizon ({last})"
+        if message:
+            path = (DATED, reform.name, "effective")
+            problems.append(Problem(locate(tree, path), dotted(path), message))
+    return problems
