@@ -26,7 +26,7 @@ DECIDING: Final = ("numpy", "scipy", "simpy", "chinesecalendar")
 SHOWS_ONLY: Final = re.compile(
     r"(__init__|__main__|check_report|chosen_metrics|cli\w*|clusters|comparison\w*|definition"
     r"|engines/parity|event_logs|exit_codes|experiment|figures|files|forecast|frames"
-    r"|known_answers\w*|labels|numbers|output_analysis|plot\w*|precision|queueing|report\w*"
+    r"|known_answers\w*|labels|month_plot|numbers|output_analysis|plot\w*|precision|queueing|report\w*"
     r"|results|running|schema|signals|store|studies/\w+|table_files|tables|tasks|terminal|texts"
     r"|verifying|warm_up\w*|workers"
     r")\.py"

@@ -57,6 +57,9 @@ class Experiment:
     waiting_time_mean_min, queue_length_mean (cases) and quantiles over days."""
     visits: pd.DataFrame
     """scenario, replication, case_type, visits, share of finished cases."""
+    months: pd.DataFrame
+    """scenario, replication, month (`2015-01`), metric, subject, value: of horizons of more than a
+    year, lead times and visits of those who come in the month, and what there is at its end."""
     engine: str = "simpy"
     remarks: tuple[str, ...] = ()
     """What is to be said of how it was run, a line each."""

@@ -78,6 +78,10 @@ def experiment_figures(experiment: Experiment) -> Iterator[tuple[str, Figure]]:
     yield "half_hours", plots.half_hour_figure(half_hours, labels.pools, caption, names)
     yield "queue_lengths", plots.queue_length_figure(half_hours, labels.pools, caption, names)
     yield "visits", plots.visits_figure(experiment.visits, labels.case_types, caption, names)
+    if len(experiment.months):
+        from sim.month_plot import month_figure
+
+        yield "months", month_figure(experiment.months, experiment.scenarios, caption)
     if len(names) > 1:
         differences, left_out = headline_differences(experiment)
         count = int(experiment.headline_differences()["joint_low"].notna().sum())

@@ -48,6 +48,7 @@ class Labels:
     promises: dict[str, str]
     pools: dict[str, str]
     case_types: dict[str, str]
+    stocks: dict[str, str]
 
     @classmethod
     def of(cls, loaded: Mapping[str, Loaded]) -> Labels:
@@ -56,21 +57,28 @@ class Labels:
         promises: dict[str, Any] = {}
         pools: dict[str, Any] = {}
         case_types: dict[str, Any] = {}
+        stocks: dict[str, Any] = {}
         for scenario in scenarios.values():
             promises = dict(scenario.promises) | promises
             pools = dict(scenario.pools) | pools
             case_types = dict(scenario.case_types) | case_types
+            stocks = dict(scenario.stocks) | stocks
         names = _labels(scenarios)
         count = Counter(names.values())
         # A change made in Python leaves the label: the name tells them apart.
         names = {name: text if count[text] == 1 else name for name, text in names.items()}
-        return cls(names, *map(_labels, (promises, pools, case_types)))
+        return cls(names, *map(_labels, (promises, pools, case_types, stocks)))
 
     def subject(self, metric: str, subject: str) -> str:
         """What a metric is of."""
         if subject == HALL and HALL in METRICS[metric].subjects:
             return "whole hall"
-        kinds = {"promise": self.promises, "pool": self.pools, "case_type": self.case_types}
+        kinds = {
+            "promise": self.promises,
+            "pool": self.pools,
+            "case_type": self.case_types,
+            "stock": self.stocks,
+        }
         for kind in METRICS[metric].subjects:
             if subject in kinds.get(kind, {}):
                 return kinds[kind][subject]

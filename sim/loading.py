@@ -337,6 +337,10 @@ class _Files:
             if document.entries.keys() & {EXTENDS, *Scenario.model_fields}:
                 message = f"this is a scenario; only reforms are named under '{REFORMS}'"
             problems = [Problem(document.mark, "", message)]
+        changes = document.entries.get("changes")
+        if isinstance(changes, MapNode) and DATED in changes.entries:
+            message = "a reform cannot say when others take effect; name them in a scenario"
+            problems.append(Problem(changes.key_marks[DATED], f"changes.{DATED}", message))
         self.problems += sorted(problems, key=lambda problem: problem.mark)
         return None if reform is None else ReformFile(reform, document)
 

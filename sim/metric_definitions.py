@@ -1,7 +1,7 @@
 """What is measured: every metric's name, unit and definition, in one place.
 
 A metric is *of* a subject: a promise (a time between two milestones), a pool, a channel (a value of
-the attribute `channel`), a case type, or the hall. How it is computed is in `metrics`.
+the attribute `channel`), a case type, a stock, or the hall. How it is computed is in `metrics`.
 
 Cases are those that arrive in the measured part of the horizon; waiting and service are those
 that begin in it. A case that is unfinished at the end counts as taking longer than it had by then
@@ -16,7 +16,7 @@ from typing import Final, Literal
 from sim.durations import Clock, Duration
 from sim.timeline import HOUR
 
-Subject = Literal["promise", "pool", "channel", "case_type", "hall"]
+Subject = Literal["promise", "pool", "channel", "case_type", "stock", "hall"]
 HALL: Final = "hall"
 """The subject of metrics that are of everything."""
 CHANNEL: Final = "channel"
@@ -173,5 +173,13 @@ METRICS: Final[dict[str, Metric]] = {
             _COHORT,
         ),
         Metric("documents_mean", "documents", "Mean documents handed in, each once", _COHORT),
+        Metric(
+            "stock",
+            "cases",
+            "The known count, and all that came and went until the end of the horizon",
+            ("stock",),
+            can_be_negative=True,
+        ),
+        Metric("stock_share", SHARE, "Its share of the stock that it is a part of", ("stock",)),
     )
 }

@@ -1,8 +1,9 @@
 """From one outcome, one replication's metrics; their definitions are in `metric_definitions`.
 
-`measure` gives values by metric and subject, and three tables: the distribution of each time that
-a promise names, the hall by half-hour of the day, and visits per case. All of it follows from what
-came of each step and case, and so from the event log; nothing is counted while the engine runs.
+`measure` gives values by metric and subject, and tables: the distribution of each time that a
+promise names, the hall by half-hour of the day, visits per case, and a long horizon by month. All
+of it follows from what came of each step and case, and so from the event log; nothing is counted
+while the engine runs.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from sim.durations import Clock
 from sim.event_log import EventLog, Kind
 from sim.lifetimes import Lifetimes
 from sim.metric_definitions import HALL, LEAD_TIME_UNITS, lead_time_limit
+from sim.months import LONG, Months, Row, cohort_rows, promise_rows, stock_rows, table
 from sim.outcome import Outcome, Places, Waits, outcome_of, waits_without_service
 from sim.plan import NONE, Plan
 from sim.pool_load import PoolLoad
 from sim.scenario import ARRIVED, DEPARTED, Promise
+from sim.stocks import StockTimes
 from sim.tally import Tally, channels
 from sim.tally import tally as tally_of
 from sim.timeline import DAY, HOUR, MINUTE, NEVER, BoolArray, IntArray, StepFunction
@@ -48,6 +51,8 @@ class Measures:
     """pool, half_hour (s), utilisation, waiting_time_mean (s), queue_length_mean, _p10 ... _p90."""
     visits: dict[str, list[object]]
     """case_type, visits, share of finished cases."""
+    months: dict[str, list[object]]
+    """month (`2015-01`), metric, subject, value, of a horizon of more than a year; see `months`."""
 
 
 Tallying: TypeAlias = Callable[[Plan, Workload, Outcome, Waits], Tally]
@@ -77,12 +82,33 @@ class _Measuring:
         self.is_measured: BoolArray = workload.arrived_at >= plan.measured_from_at
         self.num_working_days = int((plan.days.dates * DAY >= plan.measured_from_at).sum())
         self.values: dict[tuple[str, str], float] = {}
+        is_long = plan.end_at - plan.measured_from_at > LONG * DAY
+        self.months = Months(plan) if is_long else None
+        self.monthly: list[Row] = []
 
     def measures(self) -> Measures:
         lead_times = self.promises()
         half_hours = self.pools()
         visits = self.case_types()
-        return Measures(self.values, lead_times, half_hours, visits)
+        stocks = self.stocks()
+        if self.months is not None:
+            self.monthly += cohort_rows(self.months, self.plan, self.workload, self.outcome)
+            self.monthly += stock_rows(self.months, stocks)
+        return Measures(self.values, lead_times, half_hours, visits, table(self.monthly))
+
+    def stocks(self) -> dict[str, StockTimes]:
+        """The metrics of stocks, and what goes in and out of them."""
+        stocks = {
+            name: StockTimes(self.plan, self.workload, self.outcome, self.places, stock)
+            for name, stock in self.plan.scenario.stocks.items()
+        }
+        ends = {name: int(times.at(np.array(self.plan.end_at))) for name, times in stocks.items()}
+        for name, times in stocks.items():
+            self.values["stock", name] = float(ends[name])
+            if (whole := times.stock.share_of) is not None:
+                share = ends[name] / ends[whole] if ends[whole] else float("nan")
+                self.values["stock_share", name] = share
+        return stocks
 
     # -- times between milestones -----------------------------------------------------------------
 
@@ -111,6 +137,11 @@ class _Measuring:
                     self.values[f"{prefix}_{statistic}", name] = distribution.quantile(share)
             limit = lead_time_limit(promise.within)
             on_clock = by_clock[promise.within.clock]
+            if self.months is not None:
+                lasted = times[Clock.WORKING_DAYS], on_clock.time
+                self.monthly += promise_rows(
+                    self.months, name, promise, from_at, *lasted, is_complete
+                )
             self.values["on_time_share", name] = on_clock.share_within(limit)
             self.values["unfinished_share", name] = _share(~is_complete)
             self.values["promised_cases", name] = len(is_complete)

@@ -11,7 +11,7 @@ from sim.activities import PASS, Activity
 from sim.metric_definitions import CHANNEL, HALL, METRICS
 from sim.model_errors import KEY_PART
 from sim.recordings import ARRIVED_AT
-from sim.scenario import ARRIVED, DEPARTED, CaseType, Scenario
+from sim.scenario import ARRIVED, DEPARTED, CaseType, Flow, Scenario
 from sim.tree import shown, suggest
 
 Path = tuple[str | int, ...]
@@ -169,8 +169,42 @@ def subjects_of(scenario: Scenario) -> dict[str, Collection[str]]:
         "pool": scenario.pools,
         "channel": dict.fromkeys(channels),
         "case_type": scenario.case_types,
+        "stock": scenario.stocks,
         "hall": (HALL,),
     }
+
+
+def check_stocks(scenario: Scenario) -> Iterator[Finding]:
+    """Stocks of cases that there are at no time."""
+    versions: dict[str, list[CaseType]] = {}
+    for phase in scenario.phases:
+        for name, case_type in phase.scenario.case_types.items():
+            versions.setdefault(name, []).append(case_type)
+    for name, stock in scenario.stocks.items():
+        yield from _unknown(("stocks", name, "share_of"), "stock", stock.share_of, scenario.stocks)
+        for key in ("gains", "losses"):
+            for number, flow in enumerate(getattr(stock, key)):
+                path = ("stocks", name, key, number)
+                here = (*path, "case_types")
+                yield from _all_unknown(here, "case type", flow.case_types, versions)
+                meant = [v for name in flow.case_types for v in versions.get(name, ())]
+                if meant:
+                    yield from _check_flow(flow, meant, path)
+
+
+def _check_flow(flow: Flow, versions: Sequence[CaseType], path: Path) -> Iterator[Finding]:
+    milestones = dict.fromkeys(m for version in versions for m in milestones_of(version))
+    yield from _unknown((*path, "at"), "milestone", flow.at, list(milestones))
+    attributes: dict[str, dict[str, None]] = {}
+    for version in versions:
+        for attribute, shares in version.attributes.items():
+            attributes.setdefault(attribute, {}).update(dict.fromkeys(shares))
+    for attribute, values in flow.when.items():
+        here = (*path, "when", attribute)
+        if attribute not in attributes:
+            yield from _unknown((*here, KEY_PART), "attribute", attribute, list(attributes))
+        else:
+            yield from _all_unknown(here, "value", values, list(attributes[attribute]))
 
 
 def _check_subjects(scenario: Scenario) -> Iterator[Finding]:

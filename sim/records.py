@@ -34,7 +34,7 @@ class Record:
         values = measures.values
         data: dict[str, Any] = {"values": list(values.values())}
         if number < DETAILED:
-            for name in ("lead_times", "half_hours", "visits"):
+            for name in ("lead_times", "half_hours", "visits", "months"):
                 table = getattr(measures, name)
                 data[name] = {column: np.asarray(c).tolist() for column, c in table.items()}
         return cls(_json(list(values)), _json(data), engine)

@@ -176,6 +176,7 @@ _FLOW_WIDTH = 72
 _COMMENT_COLUMN = 44
 # Text that needs no quotes in any position, as long as it does not resolve to something else.
 _YAML_1_1: Any = yaml.SafeLoader("")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(:[0-9]{1,2})+(\.[0-9_]*)?")
 _BARE = re.compile(r"\w(?:[\w.%/+()-]|:(?=\w)| +(?=[\w.%/+()-]))*")
 
@@ -205,10 +206,12 @@ def _block(node: Node, comment: Callable[[Node], str]) -> list[tuple[str, str]]:
     elif isinstance(node, MapNode):
         for key, child in node.entries.items():
             below = _block(child, comment)
+            # Some readers would make a date of it, which is no text.
+            name = json.dumps(key) if _DATE.fullmatch(key) else _written(key)
             if _inline(child) is not None:
-                lines.append((f"{_written(key)}: {below[0][0]}", below[0][1]))
+                lines.append((f"{name}: {below[0][0]}", below[0][1]))
                 continue
-            lines.append((f"{_written(key)}:", ""))
+            lines.append((f"{name}:", ""))
             lines.extend((f"  {text}", remark) for text, remark in below)
     return lines
 
@@ -243,5 +246,5 @@ def _means_something_else(text: str) -> bool:
     if text.lower() in ("y", "n") or _BASE_60.fullmatch(text):
         return True
     kind = _YAML_1_1.resolve(yaml.ScalarNode, text, (True, False))
-    is_date = re.fullmatch(r"\d{4}-\d{2}-\d{2}", text)  # stays readable
-    return kind != "tag:yaml.org,2002:str" and not is_date
+    is_readable = _DATE.fullmatch(text)
+    return kind != "tag:yaml.org,2002:str" and not is_readable

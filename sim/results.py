@@ -3,7 +3,7 @@
     replications.sqlite      what was run, see `store`
     experiment.json          seed, replications, versions, what each metric is
     scenarios/NAME.yaml      each scenario, every value explicit: runs again as it is
-    metrics, estimates, differences, published, lead_times, half_hours, visits
+    metrics, estimates, differences, published, lead_times, half_hours, visits, months
                              tables, see `Experiment`; each as .csv and .parquet
     figures/*.png            where they were asked for
     logs/NAME-3.parquet      the event log of replication 3, where it was asked for
@@ -145,6 +145,7 @@ def _files(experiment: Experiment, about: bytes, figures: bool) -> Iterator[tupl
         "lead_times": experiment.lead_times,
         "half_hours": experiment.half_hours,
         "visits": experiment.visits,
+        **({"months": experiment.months} if len(experiment.months) else {}),
     }.items():
         yield f"{name}.csv", table_files.csv(table)
         yield f"{name}.parquet", table_files.parquet(table)

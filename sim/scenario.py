@@ -281,6 +281,34 @@ class Promise(Model):
     """Of each case, or of each batch from its first beginning to its last end."""
 
 
+class Flow(Model):
+    """Cases that add to a stock, or take from it."""
+
+    case_types: SomeNames
+    """Whose."""
+    at: Name = DEPARTED
+    """Milestone at which they count."""
+    when: dict[Name, SomeNames] = {}
+    """Only cases with these attributes."""
+
+
+class Stock(Model):
+    """How many of something there are: a count on a known day, and what came and went since."""
+
+    label: OptionalLabel = None
+    """What people read."""
+    known: Annotated[int, Field(ge=0)]
+    """How many there were, ..."""
+    known_on: Date
+    """on the evening of this day."""
+    gains: Annotated[tuple[Flow, ...], Field(strict=False)] = ()
+    """What adds one each."""
+    losses: Annotated[tuple[Flow, ...], Field(strict=False)] = ()
+    """What takes one away each."""
+    share_of: Name | None = None
+    """Another stock of which this one is a part."""
+
+
 class Published(Model):
     """A published figure that the simulated one stands beside."""
 
@@ -364,9 +392,13 @@ class Scenario(Model):
     """Kinds of case."""
     promises: dict[Name, Promise] = {}
     """Published limits, by name."""
+    stocks: dict[Name, Stock] = {}
+    """What is counted up and down, by name."""
     published: dict[Name, Published] = {}
     """Published figures, by name."""
-    dated_reforms: dict[Name, DatedReform] = {}
+    dated_reforms: Annotated[
+        dict[Name, DatedReform], ShortForm({"type": "array", "items": {"type": "string"}})
+    ] = {}
     """Reforms that take effect within the horizon, by name; in files a list of their files."""
     _phases: tuple[Phase, ...] = PrivateAttr(default=())
 
@@ -386,7 +418,10 @@ class Scenario(Model):
         """All that there is at any time, as it first is: where names and labels are looked up."""
         if not self._phases:
             return self
-        kinds = ("hours", "profiles", "trips", "pools", "case_types", "promises", "published")
+        kinds = (
+            *("hours", "profiles", "trips", "pools", "case_types", "promises"),
+            *("stocks", "published"),
+        )
         whole: dict[str, dict[str, Any]] = {kind: {} for kind in kinds}
         for phase in self.phases:
             for kind, found in whole.items():

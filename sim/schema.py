@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from sim.documents import SOURCE_KEY, SOURCE_WORDS
 from sim.fields import Model
 from sim.overlays import LIKE
+from sim.phases import DATED
 
 _STATEMENT: Final = {"type": "string", "pattern": rf"^({'|'.join(SOURCE_WORDS)})\b"}
 _SOURCE: Final[dict[str, Any]] = {
@@ -100,7 +101,8 @@ def file_schema(scenario: type[BaseModel], reform: type[BaseModel]) -> dict[str,
     reform_schema["properties"]["changes"] |= {"$ref": "#/$defs/Changes"}
     for key in ("type", "additionalProperties"):
         reform_schema["properties"]["changes"].pop(key, None)
-    properties = {k: p for k, p in scenario_schema["properties"].items() if k not in ABOVE}
+    properties = scenario_schema["properties"].items()
+    properties = {key: piece for key, piece in properties if key not in (*ABOVE, DATED)}
     changes = {**scenario_schema, "properties": properties}
     definitions |= {"Scenario": scenario_schema, "Changes": changes, "Reform": reform_schema}
     pieces = {name: _as_patch(piece) for name, piece in definitions.items()}

@@ -26,6 +26,7 @@ HALF_HOUR_COLUMNS: Final = [
     *(f"queue_length_{name}" for name in ("mean", "p10", "p25", "p50", "p75", "p90")),
 ]
 VISIT_COLUMNS: Final = ["scenario", "replication", "case_type", "visits", "share"]
+MONTH_COLUMNS: Final = ["scenario", "replication", "month", "metric", "subject", "value"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +55,7 @@ class Tables:
             "lead_times": self._details("lead_times", LEAD_TIME_COLUMNS),
             "half_hours": self._details("half_hours", HALF_HOUR_COLUMNS),
             "visits": self._details("visits", VISIT_COLUMNS),
+            "months": self._details("months", MONTH_COLUMNS),
         }
 
     def _details(self, name: str, columns: Sequence[str]) -> Any:

@@ -7,7 +7,7 @@ they would trip over it.
 
 from __future__ import annotations
 
-from sim.name_checks import Finding, check_names
+from sim.name_checks import Finding, check_names, check_stocks
 from sim.plan_checks import (
     check_horizon,
     check_plan,
@@ -25,7 +25,8 @@ def check(scenario: Scenario) -> list[Finding]:
     A path is a tuple of keys and indices, fit for `tree.locate`; one that ends with "[key]" is
     about the key before it.
     """
-    return check_values(scenario) or list(check_plan(scenario))
+    findings = check_values(scenario) or list(check_stocks(scenario))
+    return findings or list(check_plan(scenario))
 
 
 def check_values(scenario: Scenario) -> list[Finding]:

@@ -64,7 +64,7 @@ def value_of(experiment: Experiment, name: str, metric: str, subject: str) -> fl
 
 
 def test_the_shipped_scenarios() -> None:
-    assert {path.stem for path in FILES} == {*LANZHOU, "tutorial"}
+    assert {path.stem for path in FILES} == {*LANZHOU, "lanzhou-2015-2020", "tutorial"}
     assert DAILY in REFORMS
 
 
