@@ -22,7 +22,7 @@ an activity, a pool or a case type moves no other draw. Every value is one unifo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.distributions import Constant, Distribution, whole_seconds
-from sim.itinerary import Itinerary, Loop, Process, unroll
+from sim.itinerary import Itinerary, Loop, Process, unroll, with_versions
 from sim.plan import CELLS, NONE, Plan, PlannedActivity, PlannedArrivals, PlannedCaseType
 from sim.timeline import NEVER, BoolArray, IntArray
 from sim.workload import Workload
@@ -310,9 +310,10 @@ def _unroll_all(
             visits[end] = visits[end] + is_sent_back
     numbers, cases = code.numbers()
     unrolled = [
-        unroll(
-            process,
-            activities_present(case_type, attributes[case].tolist()),
+        itinerary_of(
+            plan,
+            case_type,
+            attributes[case].tolist(),
             {
                 end: [bool(returns[end][n][case]) for n in range(visits[end][case])]
                 for end in returns
@@ -327,12 +328,26 @@ def _unroll_all(
     return numbers, itineraries
 
 
-def activities_present(case_type: PlannedCaseType, attributes: Sequence[int]) -> list[bool]:
-    """For each activity, whether a case of these attributes lives through it."""
-    return [
+def itinerary_of(
+    plan: Plan,
+    case_type: PlannedCaseType,
+    attributes: Sequence[int],
+    sent_back: Mapping[int, Sequence[bool]],
+) -> Itinerary:
+    """The itinerary of a case of these attributes and returns, see `unroll`."""
+    present = [
         not conditions or all(attributes[column] in values for column, values in conditions)
         for conditions in case_type.conditions
     ]
+    process, versions = case_type.process, case_type.versions
+    if not versions:
+        return unroll(process, present, sent_back)
+    lived = {node: tuple(v for v in all_ if present[v]) for node, all_ in versions.items()}
+    nodes = [bool(lived.get(node, present[node])) for node in range(process.num_activities)]
+    itinerary = unroll(process, nodes, sent_back)
+    first = case_type.first_activity
+    has_trip = [a.trip != NONE for a in plan.activities[first : first + len(present)]]
+    return with_versions(process, itinerary, lived, has_trip)
 
 
 class _Code:

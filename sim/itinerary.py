@@ -199,6 +199,59 @@ def unroll(
     return process._unrolled[key]
 
 
+def with_versions(
+    process: Process,
+    itinerary: Itinerary,
+    versions: Mapping[int, tuple[int, ...]],
+    has_trip: Sequence[bool],
+) -> Itinerary:
+    """An itinerary in which activities with several versions have a step for each, side by side.
+
+    versions  of an activity, those that the case may live through.
+    has_trip  whether people come in, by version.
+
+    The same arguments give the same object.
+    """
+    key = (itinerary, tuple(versions.items()))
+    if key not in process._unrolled:
+        process._unrolled[key] = _side_by_side(itinerary, versions, has_trip)
+    return process._unrolled[key]
+
+
+def _side_by_side(
+    itinerary: Itinerary, versions: Mapping[int, tuple[int, ...]], has_trip: Sequence[bool]
+) -> Itinerary:
+    steps: list[list[int]] = []
+    """The new places of each place."""
+    activity: list[int] = []
+    for old in itinerary.activity.tolist():
+        several = versions.get(old, (old,))
+        steps.append(list(range(len(activity), len(activity) + len(several))))
+        activity += several
+    copies = [len(places) for places in steps]
+    source = np.repeat(np.arange(itinerary.num_steps), copies)
+    successors = [
+        tuple(new for old in itinerary.successors[place] for new in steps[old])
+        for place in source.tolist()
+    ]
+    num_predecessors = [0] * len(activity)
+    for places in successors:
+        for place in places:
+            num_predecessors[place] += 1
+    return Itinerary(
+        activity=_read_only(activity, np.int32),
+        visit=_read_only(itinerary.visit[source].tolist(), np.int32),
+        is_repeat=_read_only(itinerary.is_repeat[source].tolist(), np.bool_),
+        trip_place=tuple(
+            steps[itinerary.trip_place[place]][0] if has_trip[version] else -1
+            for place, version in zip(source.tolist(), activity, strict=True)
+        ),
+        num_predecessors=tuple(num_predecessors),
+        successors=tuple(successors),
+        beginnings=tuple(new for old in itinerary.beginnings for new in steps[old]),
+    )
+
+
 class _Unroller:
     """The state of one unrolling: which steps there are, and which came last for each activity."""
 

@@ -24,7 +24,7 @@ from sim.event_log import EventLog, Kind
 from sim.lifetimes import Lifetimes
 from sim.metric_definitions import HALL, LEAD_TIME_UNITS, lead_time_limit
 from sim.months import LONG, Months, Row, cohort_rows, promise_rows, stock_rows, table
-from sim.outcome import Outcome, Places, Waits, outcome_of, waits_without_service
+from sim.outcome import Outcome, Places, Waits, outcome_of, passed_over, waits_without_service
 from sim.plan import NONE, Plan
 from sim.pool_load import PoolLoad
 from sim.scenario import ARRIVED, DEPARTED, Promise
@@ -34,6 +34,8 @@ from sim.tally import tally as tally_of
 from sim.timeline import DAY, HOUR, MINUTE, NEVER, BoolArray, IntArray, StepFunction
 from sim.workload import Workload
 
+DOCUMENTS: Final = 5
+"""Place of the documents among the sums of a cohort."""
 MOST_LEAD_TIMES: Final = 200
 """About how many steps of a distribution are kept; of working days there are hardly more."""
 
@@ -262,6 +264,11 @@ class _Measuring:
         row_of_type = np.array([subjects.index(name) for name in names])
         rows = np.zeros((len(subjects), len(by_itinerary)), dtype=np.int64)
         np.add.at(rows, row_of_type[places.case_type], np.stack(by_itinerary, axis=1))
+        if self.plan.has_versions:
+            case, place = places.of_steps(passed_over(outcome))
+            counts = is_finished[case] & self.is_measured[case]
+            row = row_of_type[workload.case_type[case[counts]]]
+            np.subtract.at(rows[:, DOCUMENTS], row, places.documents[place[counts]])
         rows[0] = rows.sum(axis=0)
         table: dict[str, list[object]] = {"case_type": [], "visits": [], "share": []}
         for subject, row in zip(subjects, rows.tolist(), strict=True):

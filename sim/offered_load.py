@@ -69,14 +69,18 @@ def offered_load(hall: Plan | Scenario) -> list[PoolLoad]:
 
 
 def expected_visits(plan: Plan, from_at: int = 0) -> list[float]:
-    """How often each activity of the hall is expected, for cases that arrive from an instant on."""
+    """How often each activity of the hall is expected, for cases that arrive from an instant on.
+
+    Those in progress whom a reform moves over are counted as if they ended as they began.
+    """
     return [
         sum(
             num_cases * _visits(plan, case_type, activity, values)
             for values, num_cases in _groups(case_type, _deciding(case_type, activity), from_at)
+            if plan.activities[case_type.first_activity + activity].lived_from == 0
         )
         for case_type in plan.case_types
-        for activity in range(case_type.process.num_activities)
+        for activity in range(len(case_type.conditions))
     ]
 
 

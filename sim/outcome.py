@@ -43,6 +43,11 @@ class Outcome:
     """How often the person came in."""
 
 
+def passed_over(outcome: Outcome) -> IntArray:
+    """Steps that cases passed over, which are complete but were not begun."""
+    return np.flatnonzero((outcome.completed_at != NEVER) & (outcome.started_at == NEVER))
+
+
 def outcome_of(workload: Workload, log: EventLog) -> Outcome:
     """What came of a workload, by its log."""
     num_cases, num_steps = workload.num_cases, workload.num_steps
@@ -198,7 +203,10 @@ class CaseTable:
 def case_table(plan: Plan, workload: Workload, outcome: Outcome) -> CaseTable:
     """The case table of an outcome."""
     places = Places(plan, workload)
-    undone_case, undone_place = places.of_steps(np.flatnonzero(outcome.completed_at == NEVER))
+    undone = np.flatnonzero(outcome.completed_at == NEVER)
+    if plan.has_versions:
+        undone = np.concatenate((undone, passed_over(outcome)))
+    undone_case, undone_place = places.of_steps(undone)
 
     def so_far(amount: IntArray) -> IntArray:
         to_do = np.bincount(undone_case, amount[undone_place], minlength=workload.num_cases)

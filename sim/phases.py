@@ -19,9 +19,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from sim.errors import Problem, ScenarioError
+from sim.moves import obstacles
 from sim.overlays import overlaid, unfinished
 from sim.reforms import Reform, ReformFile, contradictions, in_order, united
-from sim.scenario import Phase, Scenario
+from sim.scenario import CaseType, Phase, Scenario
 from sim.tree import MapNode, Scalar, dotted, find, locate, plain, shown
 
 DATED: Final = "dated_reforms"
@@ -37,6 +38,8 @@ class PhaseTree:
     reforms: tuple[ReformFile, ...]
     """Those that take effect then."""
     tree: MapNode
+    moved: tuple[tuple[dt.date, tuple[ReformFile, ...], MapNode], ...] = ()
+    """When cases that begin in it move over, by which reforms, and what holds for them then."""
 
 
 def dated_reforms(tree: MapNode) -> list[ReformFile]:
@@ -63,21 +66,75 @@ def phase_trees(tree: MapNode) -> list[PhaseTree]:
         raise ScenarioError(problems)
     base = without_dates(tree)
     phases = [PhaseTree(None, (), base)]
-    for since, reforms in itertools.groupby(order, key=lambda reform: reform.about.effective):
-        begun = tuple(reforms)
-        until_now = [*itertools.chain(*(phase.reforms for phase in phases)), *begun]
-        changed = base
-        for piece in united(until_now):
-            if problems := unfinished(changed, piece):
-                raise ScenarioError(problems)
-            changed = overlaid(changed, piece)
-        phases.append(PhaseTree(since, begun, changed))
-    return phases
+    for since, begun in itertools.groupby(order, key=lambda reform: reform.about.effective):
+        until_now = [*itertools.chain(*(phase.reforms for phase in phases)), *(new := tuple(begun))]
+        phases.append(PhaseTree(since, new, _changed(base, until_now)))
+    return [
+        replace(phase, moved=tuple(_moves(base, phases, number)))
+        for number, phase in enumerate(phases)
+    ]
+
+
+def _changed(base: MapNode, reforms: Sequence[ReformFile]) -> MapNode:
+    """A tree with reforms laid over it, which are in their order."""
+    for piece in united(reforms):
+        if problems := unfinished(base, piece):
+            raise ScenarioError(problems)
+        base = overlaid(base, piece)
+    return base
+
+
+def _moves(
+    base: MapNode, phases: Sequence[PhaseTree], number: int
+) -> Iterator[tuple[dt.date, tuple[ReformFile, ...], MapNode]]:
+    """What moves over those who begin in a phase."""
+    held = list(itertools.chain(*(phase.reforms for phase in phases[: number + 1])))
+    for phase in phases[number + 1 :]:
+        moving = tuple(r for r in phase.reforms if r.about.in_progress == "move")
+        if moving:
+            assert phase.since is not None
+            held += moving
+            yield phase.since, moving, _changed(base, held)
 
 
 def phase_of(tree: PhaseTree, scenario: Scenario) -> Phase:
-    """A phase whose scenario is known."""
-    return Phase(tree.since, tuple(reform.name for reform in tree.reforms), scenario)
+    """A phase whose scenario is known; raises ScenarioError if cases cannot move over in it."""
+    names = tuple(reform.name for reform in tree.reforms)
+    moved: list[tuple[dt.date, dict[str, CaseType]]] = []
+    before, now = tree.tree, dict(scenario.case_types)
+    for since, moving, after in tree.moved:
+        changed: dict[str, CaseType] = {}
+        for name in now:
+            old, new = (find(t, ["case_types", name]) for t in (before, after))
+            if new is None or new == old:
+                continue
+            changed[name] = CaseType.model_validate(plain(new))
+            for path, message in obstacles(now[name], changed[name]):
+                raise ScenarioError([_no_way(tree, since, moving, name, path, message)])
+        now |= changed
+        before = after
+        moved.append((since, now.copy()))
+    return Phase(tree.since, names, scenario, tuple(moved))
+
+
+def _no_way(
+    phase: PhaseTree,
+    since: dt.date,
+    moving: Sequence[ReformFile],
+    case_type: str,
+    path: tuple[str, ...],
+    message: str,
+) -> Problem:
+    """Cases that would not find their way."""
+    where = ("case_types", case_type, *path)
+    reform = next((r for r in moving if find(r.changes, where[:2])), moving[0])
+    began = f"from {phase.since} on" if phase.since else "at first"
+    text = (
+        f"'{shown(reform.name)}' moves cases in progress over on {since}, but leaves those who "
+        f"began {began} no way to their end: {message}; "
+        "with 'in_progress: keep' they end as they began"
+    )
+    return Problem(locate(reform.changes, where), dotted(where), text)
 
 
 # What cannot change

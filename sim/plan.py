@@ -122,6 +122,10 @@ class PlannedActivity:
 
     name: str
     case_type: int
+    lived_from: int
+    """Who comes to it before this instant, or not before the next one, passes it over: a case in
+    progress that a reform moves over lives through another version of it."""
+    lived_until: int
     queue: int
     gate: int
     trip: int
@@ -170,6 +174,9 @@ class PlannedCaseType:
     """Name, values, and shares of each attribute."""
     conditions: tuple[tuple[tuple[int, frozenset[int]], ...], ...]
     """For each activity: attributes and the values it asks for."""
+    versions: dict[int, tuple[int, ...]]
+    """Of the process's activities that reforms change for cases in progress: all versions, of which
+    the first has the number of the activity and the others come after all activities."""
     priority_attribute: int
     priorities: tuple[int, ...]
     """By value of the attribute, or a single one."""
@@ -196,6 +203,11 @@ class Plan:
     queues: tuple[tuple[int, ...], ...]
     """For each queue the pools that serve it, in order of preference."""
     num_servers: int
+
+    @property
+    def has_versions(self) -> bool:
+        """Whether any case in progress moves over to another process."""
+        return any(case_type.versions for case_type in self.case_types)
 
     def priority_of(self, activity: PlannedActivity) -> int | None:
         """The priority of every case at an activity; None where it is the case's own."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from sim import distributions as laws
-from sim.activities import PASS, Gate, Trip
+from sim.activities import PASS, Activity, Gate, Trip
 from sim.durations import Clock, Duration
-from sim.itinerary import PassCondition, Process, make_process
+from sim.itinerary import Process, make_process
+from sim.moves import State, Version, order_of, versions_of
 from sim.plan import (
     NONE,
     CumulativeRate,
@@ -170,7 +171,7 @@ class _Compiler:
         by_value = profile.values() if isinstance(profile, dict) else [{None: profile}]
         profiles = {name for names in by_value for name in names.values() if name is not None}
         return (
-            case_type == other.case_types[name]
+            self.states(name, first) == self.states(name, second)
             and all(self.trip_indices[first][t] == self.trip_indices[second][t] for t in trips)
             and all(one.profiles[name] == other.profiles[name] for name in profiles)
         )
@@ -185,10 +186,29 @@ class _Compiler:
             indices[name] = self.trips.index(found)
         return indices
 
+    def states(self, name: str, phase: int) -> list[State]:
+        """What a case type is for those who begin in a phase, and what becomes of it for them."""
+        _, began = self.phases[phase]
+        states: list[State] = [(None, began.scenario.case_types[name])]
+        for since, case_types in began.moved:
+            if case_types[name] != states[-1][1]:
+                states.append((since, case_types[name]))
+        return states
+
+    def trip(self, name: str | None, since: dt.date | None, phase: int) -> int:
+        """The trip of a version that holds since a date, for those who begin in a phase."""
+        if name is None:
+            return NONE
+        number = phase
+        while since and self.phases[number][1].since != since:
+            number += 1
+        return self.trip_indices[number][name]
+
     def case_type(
         self, name: str, case_type: CaseType, stretch: Stretch, phase: int, before: float
     ) -> PlannedCaseType:
-        trips = self.trip_indices[phase]
+        states = self.states(name, phase)
+        found = versions_of(states)
         attributes = tuple(
             (attribute, tuple(shares), np.array(list(shares.values())))
             for attribute, shares in case_type.attributes.items()
@@ -199,11 +219,12 @@ class _Compiler:
             for attribute, values, _ in attributes
         }
         first_activity = len(self.activities)
-        passes: list[PassCondition] = []
         conditions = []
-        for activity_name, activity in case_type.activities.items():
-            wanted = activity.when.get(PASS)
-            passes.append(wanted[0] if wanted else None)  # type: ignore[arg-type]
+        # First versions are numbered as the activities are, then come the others.
+        rows = [(activity, versions[0]) for activity, versions in found.items()]
+        rows += [(activity, v) for activity, versions in found.items() for v in versions[1:]]
+        for activity_name, version in rows:
+            activity = version.activity
             conditions.append(
                 tuple(
                     (position[key], frozenset(value_index[key][value] for value in values))
@@ -211,28 +232,16 @@ class _Compiler:
                     if key != PASS
                 )
             )
-            self.activities.append(
-                PlannedActivity(
-                    name=activity_name,
-                    case_type=len(self.case_types),
-                    queue=self.queue(activity.pool),
-                    gate=self.gate(activity.gate),
-                    trip=trips[activity.trip] if activity.trip else NONE,
-                    service=law_of(activity.service),
-                    delay=law_of(activity.delay),
-                    delay_clock=activity.delay.clock if activity.delay else Clock.CLOCK_TIME,
-                    patience=law_of(activity.patience),
-                    is_lost_if_not_served=activity.if_not_served == "lost",
-                    again=activity.again.probability if activity.again else 0.0,
-                    milestone=(
-                        self.milestones.setdefault(activity.milestone, len(self.milestones))
-                        if activity.milestone
-                        else NONE
-                    ),
-                    documents=activity.documents,
-                    priority=activity.priority,
-                )
-            )
+            lived = (self.tables.instant(version.since), self.end_of(version.until))
+            trip = self.trip(activity.trip, version.since, phase)
+            self.activities.append(self.activity(activity_name, activity, lived, trip))
+        numbers = {activity: number for number, activity in enumerate(found)}
+        later = itertools.count(len(found))
+        versions = {
+            numbers[activity]: (numbers[activity], *(next(later) for _ in several[1:]))
+            for activity, several in found.items()
+            if len(several) > 1 or several[0].since or several[0].until
+        }
         if isinstance(case_type.priority, dict):
             [(attribute, by_value)] = case_type.priority.items()
             priority_attribute = position[attribute]
@@ -242,7 +251,7 @@ class _Compiler:
         return PlannedCaseType(
             name=name,
             first_activity=first_activity,
-            process=process_of(case_type, trips),
+            process=self.process(found, order_of(states), phase),
             arrivals=self.arrivals(
                 case_type.arrivals,
                 self.phases[phase][1].scenario,
@@ -253,8 +262,53 @@ class _Compiler:
             ),
             attributes=attributes,
             conditions=tuple(conditions),
+            versions=versions,
             priority_attribute=priority_attribute,
             priorities=priorities,
+        )
+
+    def end_of(self, until: dt.date | None) -> int:
+        return NEVER if until is None else self.tables.instant(until)
+
+    def process(
+        self,
+        versions: Mapping[str, Sequence[Version]],
+        after: Mapping[str, Sequence[str]],
+        phase: int,
+    ) -> Process:
+        """The precedence graph of activities that may have several versions."""
+        first = {name: several[0].activity for name, several in versions.items()}
+        trips = {
+            name: next((v for v in several if v.activity.trip is not None), several[0])
+            for name, several in versions.items()
+        }
+        return process_of(
+            {name: a.model_copy(update={"after": after[name]}) for name, a in first.items()},
+            [self.trip(v.activity.trip, v.since, phase) for v in trips.values()],
+        )
+
+    def activity(self, name: str, activity: Activity, lived: Stretch, trip: int) -> PlannedActivity:
+        return PlannedActivity(
+            name=name,
+            case_type=len(self.case_types),
+            lived_from=lived[0],
+            lived_until=lived[1],
+            queue=self.queue(activity.pool),
+            gate=self.gate(activity.gate),
+            trip=trip,
+            service=law_of(activity.service),
+            delay=law_of(activity.delay),
+            delay_clock=activity.delay.clock if activity.delay else Clock.CLOCK_TIME,
+            patience=law_of(activity.patience),
+            is_lost_if_not_served=activity.if_not_served == "lost",
+            again=activity.again.probability if activity.again else 0.0,
+            milestone=(
+                self.milestones.setdefault(activity.milestone, len(self.milestones))
+                if activity.milestone
+                else NONE
+            ),
+            documents=activity.documents,
+            priority=activity.priority,
         )
 
     def queue(self, pools: tuple[str, ...]) -> int:
@@ -337,24 +391,24 @@ class _Compiler:
         return read_only(at), attributes
 
 
-def process_of(case_type: CaseType, trip_index: dict[str, int]) -> Process:
-    """The precedence graph of a case type, activities numbered as they stand in the file.
+def process_of(activities: Mapping[str, Activity], trips: Sequence[int]) -> Process:
+    """The precedence graph of activities, numbered as they stand here; each with its trip, or NONE.
 
     Raises LoopError for a loop without meaning.
     """
-    numbers = {activity: i for i, activity in enumerate(case_type.activities)}
-    activities = case_type.activities.values()
+    numbers = {name: number for number, name in enumerate(activities)}
+    all_of_them = activities.values()
     return make_process(
-        after=[[numbers[before] for before in activity.after] for activity in activities],
+        after=[[numbers[before] for before in activity.after] for activity in all_of_them],
         again={
-            i: [numbers[begin] for begin in activity.again.from_] or [i]
-            for i, activity in enumerate(activities)
+            number: [numbers[begin] for begin in activity.again.from_] or [number]
+            for number, activity in enumerate(all_of_them)
             if activity.again is not None
         },
-        trips=[trip_index[activity.trip] if activity.trip else NONE for activity in activities],
+        trips=trips,
         passes=[
             activity.when[PASS][0] if PASS in activity.when else None  # type: ignore[misc]
-            for activity in activities
+            for activity in all_of_them
         ],
     )
 

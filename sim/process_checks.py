@@ -10,6 +10,7 @@ from typing import Final
 from sim.activities import PASS, Activity
 from sim.itinerary import LoopError, Process, find_cycle
 from sim.name_checks import Finding, Path
+from sim.plan import NONE
 from sim.planning import process_of
 from sim.scenario import ARRIVED, DEPARTED, CaseType, Promise, Scenario
 
@@ -34,7 +35,9 @@ def check_processes(scenario: Scenario) -> Iterator[Finding]:
             yield (*path, "activities", cycle[0], "after"), message
             continue
         try:
-            process = process_of(case_type, trips)
+            activities = case_type.activities
+            trip_of = [trips[a.trip] if a.trip else NONE for a in activities.values()]
+            process = process_of(activities, trip_of)
         except LoopError as error:
             yield (*path, "activities", names[error.activity], "again"), str(error)
             continue

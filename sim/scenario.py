@@ -365,6 +365,9 @@ class Phase:
     """Names of those that take effect on that day."""
     scenario: Scenario
     """What holds, without reforms to come."""
+    moved: tuple[tuple[dt.date, dict[str, CaseType]], ...] = ()
+    """For cases that begin in it: the days on which they move over, and what their case types are
+    from then on."""
 
 
 class Scenario(Model):

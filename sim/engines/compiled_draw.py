@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.distributions import whole_seconds
-from sim.draws import Streams, activities_present, repeated
+from sim.draws import Streams, itinerary_of, repeated
 from sim.draws import draw_workload as draw_by_definition
 from sim.engines.draw_tables import (
     AT_HAND,
@@ -41,7 +41,7 @@ from sim.engines.draw_tables import (
     place_tables,
 )
 from sim.engines.native import Fixed, Kernel
-from sim.itinerary import Itinerary, unroll
+from sim.itinerary import Itinerary
 from sim.plan import NONE, Plan, PlannedCaseType
 from sim.timeline import NEVER, IntArray
 from sim.workload import Workload
@@ -350,7 +350,7 @@ def _unroll_all(plan: Plan, draft: Draft) -> list[tuple[int, Itinerary]]:
         end = at + numbers[at]
         leaf = tuple(numbers[at + 1 : end])
         if leaf not in known:
-            known[leaf] = leaf[0], _unroll(plan.case_types[leaf[0]], iter(leaf[1:]))
+            known[leaf] = leaf[0], _unroll(plan, plan.case_types[leaf[0]], iter(leaf[1:]))
         result.append(known[leaf])
         at = end
     return result
@@ -362,7 +362,7 @@ def _known(plan: Plan) -> dict[tuple[int, ...], tuple[int, Itinerary]]:
     return {}
 
 
-def _unroll(case_type: PlannedCaseType, leaf: Iterator[int]) -> Itinerary:
+def _unroll(plan: Plan, case_type: PlannedCaseType, leaf: Iterator[int]) -> Itinerary:
     """The itinerary of a leaf: see `_write_leaf`."""
     asked = {column for of_activity in case_type.conditions for column, _ in of_activity}
     values = [
@@ -375,7 +375,7 @@ def _unroll(case_type: PlannedCaseType, leaf: Iterator[int]) -> Itinerary:
         for loop, count in zip(loops, visits, strict=True)
         if count
     }
-    return unroll(case_type.process, activities_present(case_type, values), sent_back)
+    return itinerary_of(plan, case_type, values, sent_back)
 
 
 def _new_layout(

@@ -132,8 +132,9 @@ def _depart(state, case, now):  # type: ignore[no-untyped-def]
 
 @inlined
 def _live(hall, work, state, is_alone, now):  # type: ignore[no-untyped-def]
-    """All of the agenda happens."""
-    for i in range(state.counters[AGENDA]):
+    """All of the agenda happens, and what follows from it in this round."""
+    i, size = 0, state.counters[AGENDA]
+    while i < state.counters[AGENDA]:
         step, code = state.agenda[i] >> CODE_BITS, state.agenda[i] & CODE_MASK
         if code == IMPATIENT:
             lose_patience(hall, work, state, step, now)
@@ -142,6 +143,8 @@ def _live(hall, work, state, is_alone, now):  # type: ignore[no-untyped-def]
                 enqueue(hall, work, state, step, is_alone, now)
             else:
                 _begin(hall, work, state, step, code, is_alone)
+                is_alone &= state.counters[AGENDA] == size
+        i += 1
     state.counters[AGENDA] = 0
 
 
@@ -152,6 +155,11 @@ def _begin(hall, work, state, step, code, is_alone):  # type: ignore[no-untyped-
     now = state.counters[NOW]
     fact = state.steps[step * STEP_SIZE + FACT]
     activity, trip = work.facts[fact + ACTIVITY], work.facts[fact + TRIP]
+    if code == BEGIN and not (hall.lived_from[activity] <= now < hall.lived_until[activity]):
+        state.completed_at[step] = now
+        write(state, COMPLETE, step, NONE)
+        _go_on(work, state, step, now)
+        return
     if code != PASSED:
         if trip <= 0 and (code == CAME or (state.last_seen[step + trip] - 1) // DAY != now // DAY):
             # Who has just arrived is there; who is called or has gone home has to come.
@@ -207,6 +215,13 @@ def _complete(hall, work, state, step, now):  # type: ignore[no-untyped-def]
     trip = work.facts[fact + TRIP]
     if trip <= 0:
         state.last_seen[step + trip] = now + 1
+    return _go_on(work, state, step, now)
+
+
+@inlined
+def _go_on(work, state, step, now):  # type: ignore[no-untyped-def]
+    """What waited for a step begins; gives whether all of it goes to different queues."""
+    case, fact = state.steps[step * STEP_SIZE + CASE], state.steps[step * STEP_SIZE + FACT]
     following = work.facts[fact + NEXT]
     if following > 0:
         _come_from(work, state, step + following)

@@ -17,7 +17,7 @@ from sim.engines.limits import most_rounds
 from sim.errors import HallError
 from sim.itinerary import Itinerary
 from sim.plan import NONE, Plan
-from sim.timeline import IntArray
+from sim.timeline import NEVER, IntArray
 from sim.workload import Workload
 
 SERVE, SEND_AWAY, KEEP = range(3)
@@ -62,6 +62,8 @@ class HallTables(NamedTuple):
     num_working_days: int
     num_hours: int
     # activities
+    lived_from: IntArray
+    lived_until: IntArray
     queue: IntArray
     gate: IntArray
     trip: IntArray
@@ -209,6 +211,8 @@ def hall_tables(plan: Plan) -> HallTables:
         num_days=len(plan.days.mask),
         num_working_days=len(plan.days.dates),
         num_hours=len(plan.working_hours.starts),
+        lived_from=int_column([a.lived_from for a in activities]),
+        lived_until=int_column([a.lived_until for a in activities]),
         queue=int_column([a.queue for a in activities]),
         gate=int_column([a.gate for a in activities]),
         trip=int_column([a.trip for a in activities]),
@@ -332,6 +336,7 @@ def _facts(
     trip = _chained(itinerary.trip_place for itinerary in itineraries)
     is_plain = (trip == NONE) & (queue != NONE)
     is_plain &= (hall.gate[activity] == NONE) & (hall.has_patience[activity] == 0)
+    is_plain &= (hall.lived_from[activity] == 0) & (hall.lived_until[activity] == NEVER)
     queues = list(zip(source.tolist(), queue[source + offsets].tolist(), strict=True))
     meet = {place for (place, _), count in Counter(queues).items() if count > 1}
     single = np.flatnonzero(counts == 1)

@@ -311,7 +311,8 @@ class Hall:
             activity = activities[self.step_activity[step]]
             trip = itinerary.trip_place[place]
             attempts = 0
-            while True:
+            is_lived = activity.lived_from <= self.now < activity.lived_until
+            while is_lived:
                 if trip != NONE and (attempts or case.day_in_hall.get(trip) != self.now // DAY):
                     # Who has just arrived is there; who is called or has gone home has to come.
                     if attempts or itinerary.num_predecessors[place]:
@@ -341,7 +342,9 @@ class Hall:
                     self.touched += ticket.shift.queues
                     break
                 attempts += 1
-            if trip != NONE:
+            if not is_lived:
+                self.write((self.now, self.round, COMPLETE, number, place, NONE))
+            elif trip != NONE:
                 case.day_in_hall[trip] = self.now // DAY
             case.steps_left -= 1
             if case.is_lost:
