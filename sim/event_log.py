@@ -31,17 +31,19 @@ class Kind(enum.IntEnum):
     """A waiting person's patience is over."""
     ARRIVE = 2
     """A case begins."""
-    COME_IN = 3
+    PASS_OVER = 3
+    """A step is not there at this time, for a case that a reform has moved over: it is done."""
+    COME_IN = 4
     """The person comes in: one visit."""
-    ENQUEUE = 4
+    ENQUEUE = 5
     """The case begins to wait for a server."""
-    START = 5
+    START = 6
     """A server begins, or a delay."""
-    TURN_AWAY = 6
+    TURN_AWAY = 7
     """A person is sent away: the room is full or the pool is closed."""
-    LOSE = 7
+    LOSE = 8
     """The case leaves for good with something undone."""
-    DEPART = 8
+    DEPART = 9
     """The case leaves with everything done."""
 
 

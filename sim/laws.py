@@ -167,7 +167,8 @@ def _cases(trace: Trace) -> Iterator[str]:
 
 
 _NEXT: Final[dict[int, tuple[Kind, ...]]] = {
-    READY: (Kind.COME_IN, Kind.ENQUEUE, Kind.START),
+    READY: (Kind.PASS_OVER, Kind.COME_IN, Kind.ENQUEUE, Kind.START),
+    Kind.PASS_OVER: (),
     Kind.COME_IN: (Kind.ENQUEUE, Kind.START),
     Kind.ENQUEUE: (Kind.START, Kind.RENEGE, Kind.TURN_AWAY),
     Kind.START: (Kind.COMPLETE,),
@@ -186,8 +187,10 @@ def _steps(trace: Trace) -> Iterator[str]:
     for kind, following in _NEXT.items():
         allowed[np.ix_(chain.kind == kind, [*following, READY])] = True
     is_ready, is_in = chain.kind == READY, chain.kind == Kind.COME_IN
-    allowed[is_ready, Kind.COME_IN] = comes_first[is_ready]
-    begins = is_in | (is_ready & ~comes_first)
+    is_lived = trace.is_lived[chain.step]
+    allowed[is_ready, Kind.PASS_OVER] = ~is_lived[is_ready]
+    allowed[is_ready, Kind.COME_IN] = (comes_first & is_lived)[is_ready]
+    begins = is_in | (is_ready & ~comes_first & is_lived)
     allowed[is_ready | is_in, Kind.ENQUEUE] = (begins & has_queue)[is_ready | is_in]
     allowed[is_ready, Kind.START] = (begins & ~has_queue)[is_ready]
     allowed[is_in, Kind.START] = ~has_queue[is_in]

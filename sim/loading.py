@@ -28,7 +28,7 @@ from sim.documents import SETTING, from_plain, parse_setting, read_document
 from sim.errors import Mark, Problem, ScenarioError
 from sim.from_tree import problems_of, scenario_of
 from sim.overlays import new_names, overlaid, unfinished, with_likes
-from sim.phases import DATED
+from sim.phases import DATED, without_dates
 from sim.recordings import inline_recordings
 from sim.reforms import (
     FOLDER,
@@ -150,7 +150,11 @@ def scenario_from(data: Mapping[str, Any]) -> Scenario:
         raise ScenarioError([Problem(mark, "", str(error))]) from None
     if not isinstance(tree, MapNode):
         raise ScenarioError([Problem(mark, "", "a map is wanted")])
-    return scenario_of(with_likes(tree))
+    whole = with_likes(without_dates(tree))
+    if DATED in tree.entries:
+        entries = {**whole.entries, DATED: tree.entries[DATED]}
+        whole = replace(whole, entries=entries, key_marks={**whole.key_marks, DATED: mark})
+    return scenario_of(whole)
 
 
 def resolved_yaml(loaded: Loaded) -> str:

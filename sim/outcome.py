@@ -25,6 +25,7 @@ class Outcome:
     """The case began to wait for a server; the last time if it had to do so again."""
     started_at: IntArray
     completed_at: IntArray
+    """Or passed over."""
     server: IntArray
     """-1 while none has begun, or where none is needed."""
     # one entry each time that a person was not served, in the order in which that happened
@@ -67,10 +68,13 @@ def outcome_of(workload: Workload, log: EventLog) -> Outcome:
     begins = log.of_kind(Kind.ENQUEUE)
     begins = begins[np.argsort(step[begins], kind="stable")]
     before = np.searchsorted(step[begins] * len(log) + begins, step[ends] * len(log) + ends) - 1
+    completed_at = last(Kind.COMPLETE, step, num_steps)
+    passed = log.of_kind(Kind.PASS_OVER)
+    completed_at[step[passed]] = log.at[passed]
     return Outcome(
         enqueued_at=last(Kind.ENQUEUE, step, num_steps),
         started_at=last(Kind.START, step, num_steps),
-        completed_at=last(Kind.COMPLETE, step, num_steps),
+        completed_at=completed_at,
         server=server,
         unserved_step=step[ends],
         unserved_from=log.at[begins[before]],

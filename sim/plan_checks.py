@@ -26,7 +26,7 @@ from sim.recordings import ARRIVED_AT
 from sim.scenario import Arrivals, Scenario
 from sim.time_laws import TimeLaw
 from sim.time_tables import horizon_dates
-from sim.timeline import StepFunction
+from sim.timeline import DAY, StepFunction
 from sim.tree import dotted, shown
 
 LONGEST_YEARS: Final = 60
@@ -107,7 +107,14 @@ def check_plan(scenario: Scenario) -> Iterator[Finding]:
         return
     findings = [
         finding
-        for check in (_check_pools, _check_rooms, _check_gates, _check_trips, _check_arrivals)
+        for check in (
+            _check_pools,
+            _check_ends,
+            _check_rooms,
+            _check_gates,
+            _check_trips,
+            _check_arrivals,
+        )
         for finding in check(plan)
     ]
     yield from findings or _check_size(plan)
@@ -144,6 +151,31 @@ def _closed(plan: Plan, pool: int) -> str:
     if closed:
         parts.append(f"no opening hours {_within(plan)} for {', '.join(closed)}")
     return " and ".join(parts)
+
+
+def _check_ends(plan: Plan) -> Iterator[Finding]:
+    """Pools that close for good on the way, although cases in progress may need them."""
+    if not plan.scenario.dated_reforms:
+        return
+    last_day = int(plan.days.dates[-1]) * DAY if len(plan.days.dates) else 0
+    reported: set[int] = set()
+    for activity in plan.activities:
+        if activity.queue == NONE or activity.queue in reported:
+            continue
+        shifts = [plan.shifts[shift] for shift in plan.shifts_of_queue(activity.queue)]
+        closes_at = max(
+            (int(shift.sessions.ends.max(initial=0)) for shift in shifts if shift.servers),
+            default=0,
+        )
+        if 0 < closes_at < min(last_day, activity.lived_until):
+            reported.add(activity.queue)
+            pools = ", ".join(plan.pools[pool].name for pool in plan.queues[activity.queue])
+            case_type = plan.case_types[activity.case_type].name
+            yield (
+                ("pools", plan.pools[plan.queues[activity.queue][0]].name),
+                f"nobody is on shift after {plan.days.date_of(closes_at - 1)} ({pools}): "
+                f"cases that still need {case_type}.{activity.name} have no way to their end",
+            )
 
 
 def _check_rooms(plan: Plan) -> Iterator[Finding]:

@@ -126,7 +126,7 @@ class Trace:
     @cached_property
     def completed_at(self) -> IntArray:
         """For each step."""
-        events = self.log.of_kind(Kind.COMPLETE)
+        events = self.log.of_kind(Kind.COMPLETE, Kind.PASS_OVER)
         completed_at = np.full(self.workload.num_steps, NEVER, dtype=np.int64)
         completed_at[self.step[events]] = self.log.at[events]
         return completed_at
@@ -134,7 +134,7 @@ class Trace:
     @cached_property
     def completed_round(self) -> IntArray:
         """For each step."""
-        events = self.log.of_kind(Kind.COMPLETE)
+        events = self.log.of_kind(Kind.COMPLETE, Kind.PASS_OVER)
         completed_round = np.full(self.workload.num_steps, AFTER_ALL_ROUNDS)
         completed_round[self.step[events]] = self.round[events]
         return completed_round
@@ -163,6 +163,13 @@ class Trace:
         is_there = last_at >= trip * span + ready_at // DAY * DAY
         must_come: BoolArray = (trip != NONE) & ~(is_there & (trip != np.arange(len(trip))))
         return must_come
+
+    @cached_property
+    def is_lived(self) -> BoolArray:
+        """For each step, whether it is there when the case comes to it."""
+        begins, ends = self.of_activity("lived_from"), self.of_activity("lived_until")
+        is_lived: BoolArray = (begins <= self.ready_at) & (self.ready_at < ends)
+        return is_lived
 
     @cached_property
     def ready_at(self) -> IntArray:
@@ -268,6 +275,7 @@ def expected_next(trace: Trace) -> IntArray:
     """
     chain = trace.chain
     is_ready, starts = chain.kind == READY, chain.kind == Kind.START
+    passes = is_ready & ~trace.is_lived[chain.step]
     must_come = trace.must_come[chain.step]
     unserved = (chain.kind == Kind.RENEGE) | (chain.kind == Kind.TURN_AWAY)
     comes_back = unserved & (trace.of_activity("is_lost_if_not_served")[chain.step] == 0)
@@ -280,6 +288,7 @@ def expected_next(trace: Trace) -> IntArray:
     _expect_people(trace, comes_back | is_called, expected)
     _expect_after_gates(trace, goes_on, expected)
     _expect_ends(trace, starts, expected)
+    expected[passes] = chain.at[passes]
     return np.where(chain.at == NEVER, NEVER, expected)
 
 

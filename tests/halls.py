@@ -14,15 +14,20 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from sim.documents import from_plain
 from sim.draws import draw_workload
 from sim.engines.simpy_engine import simulate
+from sim.errors import Mark, ScenarioError
 from sim.event_log import EventLog, Kind
+from sim.itinerary import LoopError
 from sim.laws import assert_laws
 from sim.outcome import CaseTable, Outcome, case_table, outcome_of
+from sim.phases import phase_of, phase_trees
 from sim.plan import NONE, Plan
 from sim.planning import compile_plan
 from sim.scenario import Scenario
 from sim.timeline import DAY, NEVER
+from sim.tree import MapNode, plain
 from sim.workload import Workload
 
 FIRST_DAY = dt.date(2020, 1, 1)
@@ -211,7 +216,20 @@ class Run:
 
 def plan_of(data: Data) -> Plan:
     """The plan of a hall, without the checks of a file: what can never work must not crash."""
-    return compile_plan(Scenario.model_validate(data))
+    scenario = Scenario.model_validate(data)
+    if scenario.dated_reforms:
+        tree = from_plain(data, Mark("hall"), None)
+        assert isinstance(tree, MapNode)
+        trees = phase_trees(tree)
+        scenarios = [Scenario.model_validate(plain(phase.tree)) for phase in trees]
+        scenario = scenario.in_phases(tuple(map(phase_of, trees, scenarios)))
+    return compile_plan(scenario)
+
+
+def dated(effective: str, changes: Data, **about: Any) -> Data:
+    """A reform of the case type `case`: what it makes of activities, from a day on."""
+    activities = {"case_types": {"case": {"activities": changes}}}
+    return {"effective": effective, "changes": activities, **about}
 
 
 def run(data: Data, seed: int = 1, replication: int = 0) -> Run:
@@ -230,6 +248,12 @@ def run_unchecked(data: Data, seed: int = 1, replication: int = 0) -> Run:
 
 # --- awkward halls -------------------------------------------------------------------------------
 
+_DAYS = [
+    f"+{day} {hour:02}:{minute:02}"
+    for day in range(3)
+    for hour in (9, 15)
+    for minute in range(0, 30, 5)
+]
 LUNCH = ("09:00-12:00", "13:00-17:00")
 EVERY_TEN_MINUTES = tuple(f"{h:02}:{m:02}" for h in range(8, 18) for m in range(0, 60, 10))
 BUSY: Data = {"per_hour": 9}
@@ -599,6 +623,59 @@ CATALOGUE: dict[str, Data] = {
         },
         horizon={"from": "2020-01-20", "to": "2020-02-07", "warm_up": "2 working days"},
     ),
+    "a reform for those who come": hall(
+        {
+            "case": case_type(
+                {"a": _papers("desk", "5 h"), "b": _papers("desk", "1 h", after="a")}, _DAYS
+            )
+        },
+        {"desk": pool(2)},
+        days=4,
+        dated_reforms={"quick": dated("2020-01-03", {"a": {"service": "10 min"}})},
+    ),
+    "reforms that move cases over": hall(
+        {
+            "case": case_type(
+                {
+                    "file": visit("desk"),
+                    "tray": {"after": "file", "gate": {"at": "16:00", "resumes": "next opening"}},
+                    "check": _papers("desk", "3 h", after="tray", again={"probability": "30 %"}),
+                    "stamp": {"after": "check", "delay": "1 working day", "documents": 2},
+                    "fetch": visit("desk", after="stamp"),
+                },
+                _DAYS,
+                attributes={"kind": {"x": "50 %", "y": "50 %"}},
+            )
+        },
+        {"desk": shifts({"day": (2, "split")}, at_closing="turn_away")},
+        open=LUNCH,
+        hours={"split": list(LUNCH)},
+        days=5,
+        dated_reforms={
+            "no-tray": dated("2020-01-03", {"tray": None}, in_progress="move"),
+            "visits": dated(
+                "2020-01-03",
+                {
+                    "stamp": {"when": {"kind": "x"}},
+                    "call": {"label": "Call", "after": "check", "delay": "10 min"},
+                    "fetch": {"after": ["stamp", "call"]},
+                },
+                in_progress="move",
+            ),
+            "no-fetching": dated(
+                "2020-01-04",
+                {"fetch": {"trip": None, "pool": None, "service": None}},
+                in_progress="move",
+            ),
+        },
+    ),
+    "servers and rates by date": one_pool(
+        {"per_working_day": {"2020-01-01": 5, "2020-01-03": 40}, "profile": "busy"},
+        "30 min",
+        {"2020-01-01": 1, "2020-01-02": 3, "2020-01-04": 2},  # type: ignore[arg-type]
+        profiles={"busy": {"half_hours": {"09:00": 1, "09:30": 1}}},
+        days=5,
+    ),
 }
 """Halls in which something is at its edge, by what is awkward about them."""
 
@@ -650,15 +727,69 @@ def random_halls(draw: st.DrawFn) -> Data:
     case_types = {
         name: _random_case_type(draw, list(pools)) for name in ("a", "b")[: draw(st.integers(1, 2))]
     }
-    return hall(
+    days = draw(st.integers(1, 4))
+    reforms = {}
+    later = st.lists(st.integers(1, days - 1), max_size=2) if days > 1 else st.just([])
+    for number, day in enumerate(sorted(draw(later))):
+        reform = _random_reform(draw, case_types, list(pools))
+        reforms[f"r{number}"] = reform | {
+            "effective": str(FIRST_DAY + dt.timedelta(days=day)),
+            "after": [f"r{earlier}" for earlier in range(number)],
+        }
+    made = hall(
         case_types,
         pools,
         open=draw(st.sampled_from([LUNCH, ("00:00-24:00",)])),
         hours=_HOURS,
         trips={"visit": {}, "fetch": {"comes": "60 %", "hours": "split"}},
-        days=draw(st.integers(1, 4)),
+        days=days,
         calendar=draw(st.sampled_from(["always", "weekdays", "china"])),
+        **({"dated_reforms": reforms} if reforms else {}),
     )
+    try:
+        plan_of(made)
+    except ScenarioError:  # cases have no way from one process to the other
+        for reform in reforms.values():
+            reform["in_progress"] = "keep"
+    except LoopError:
+        pass
+    return made
+
+
+def _random_reform(draw: st.DrawFn, case_types: Data, pools: list[str]) -> Data:
+    """A change to some activities, which may leave cases no way to their end: see `phases`."""
+    changes: Data = {}
+    for name in draw(st.lists(st.sampled_from(list(case_types)), unique=True, min_size=1)):
+        activities = case_types[name]["activities"]
+        some = draw(
+            st.lists(st.sampled_from(list(activities)), unique=True, min_size=1, max_size=2)
+        )
+        changed = {activity: _random_change(draw, activities[activity]) for activity in some}
+        if len(some) == len(activities):
+            changed = {key: change or {} for key, change in changed.items()}
+        if draw(st.integers(0, 3)) == 0:
+            changed["new"] = {"label": "New", "after": some[0], "delay": draw(_TIMES)}
+            changed[some[0]] = changed[some[0]] or {}
+        changes[name] = {"activities": changed}
+    reform: Data = {"changes": {"case_types": changes}}
+    if draw(st.booleans()):
+        servers = draw(st.integers(0, 3))
+        reform["changes"]["pools"] = {
+            draw(st.sampled_from(pools)): {"shifts": {"one": {"servers": servers}}}
+        }
+    return reform | {"in_progress": draw(st.sampled_from(["keep", "move"]))}
+
+
+def _random_change(draw: st.DrawFn, activity: Data) -> Data | None:
+    """What becomes of an activity; None if it is left out."""
+    if "again" not in activity and draw(st.booleans()):
+        return None
+    change: Data = {"documents": draw(st.integers(0, 3))}
+    if isinstance(activity.get("service"), str):
+        change["service"] = draw(st.sampled_from(["0 s", "20 min"]))
+    if "gate" in activity and draw(st.booleans()):
+        change["gate"] = None
+    return change
 
 
 def _random_case_type(draw: st.DrawFn, pools: list[str]) -> Data:

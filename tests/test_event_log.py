@@ -28,6 +28,7 @@ def test_kinds_are_in_the_order_in_which_they_happen_at_one_instant():
         "COMPLETE",
         "RENEGE",
         "ARRIVE",
+        "PASS_OVER",
         "COME_IN",
         "ENQUEUE",
         "START",

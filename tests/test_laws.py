@@ -207,7 +207,7 @@ PAUSED = one_pool(
 
 FORGERIES: Mapping[str, tuple[Data, Callable[[Forger], Forger], str]] = {
     "an event after the end": (BUSY, event("DEPART", 2, "", at=24 * 60), "outside the horizon"),
-    "an unknown kind": (BUSY, event("DEPART", 2, "", kind=9), "no such kind"),
+    "an unknown kind": (BUSY, event("DEPART", 2, "", kind=10), "no such kind"),
     "an unknown case": (BUSY, event("DEPART", 2, "", case=3), "no such case"),
     "an unknown step": (BUSY, event("COMPLETE", 2, place=1), "no such step"),
     "another activity": (PARALLEL, event("START", 0, "check", activity=0), "another activity"),

@@ -46,8 +46,13 @@ def test_every_metric_is_measured_of_every_kind_of_subject_and_nothing_else_is()
         "pool": "windows",
         "channel": "counter",
         "case_type": "case",
+        "stock": "filed",
         "hall": HALL,
     }
+    data["stocks"] = {
+        "filed": {"known": 3, "known_on": "2019-12-31", "gains": [{"case_types": "case"}]},
+    }
+    data["stocks"]["filed"]["share_of"] = "filed"
     wanted = {(name, subjects[of]) for name, metric in METRICS.items() for of in metric.subjects}
     assert set(measured(data).values) == wanted
 

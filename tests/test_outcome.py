@@ -233,7 +233,8 @@ def test_the_outcome_of_every_hall_counts_what_the_log_counts(name: str):
     assert cases.is_lost.sum() == len(log.of_kind(Kind.LOSE))
     assert cases.visits.sum() == len(log.of_kind(Kind.COME_IN))
     assert not (cases.is_finished & cases.is_lost).any()
-    assert (outcome.completed_at != NEVER).sum() == len(log.of_kind(Kind.COMPLETE))
+    done = log.of_kind(Kind.COMPLETE, Kind.PASS_OVER)
+    assert (outcome.completed_at != NEVER).sum() == len(done)
     assert len(outcome.unserved_step) == len(log.of_kind(Kind.RENEGE, Kind.TURN_AWAY))
     served = outcome.server != NONE
     assert (outcome.enqueued_at[served] <= outcome.started_at[served]).all()

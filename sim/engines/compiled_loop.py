@@ -76,7 +76,8 @@ from sim.event_log import Kind
 from sim.plan import NONE
 from sim.timeline import DAY, NEVER
 
-COMPLETE, RENEGE, ARRIVE, COME_IN, ENQUEUE, START, TURN_AWAY, LOSE, DEPART = map(int, Kind)
+COMPLETE, RENEGE, ARRIVE, PASS_OVER, COME_IN, *_LATER_KINDS = map(int, Kind)
+ENQUEUE, START, TURN_AWAY, LOSE, DEPART = _LATER_KINDS
 GAPS = (1750, 701, 301, 132, 57, 23, 10, 4, 1)
 
 
@@ -157,7 +158,7 @@ def _begin(hall, work, state, step, code, is_alone):  # type: ignore[no-untyped-
     activity, trip = work.facts[fact + ACTIVITY], work.facts[fact + TRIP]
     if code == BEGIN and not (hall.lived_from[activity] <= now < hall.lived_until[activity]):
         state.completed_at[step] = now
-        write(state, COMPLETE, step, NONE)
+        write(state, PASS_OVER, step, NONE)
         _go_on(work, state, step, now)
         return
     if code != PASSED:

@@ -43,7 +43,8 @@ from sim.workload import Workload
 AFTER_ALL: Final = EventPriority(2)
 """SimPy's own events have priority 0 and 1: this one comes after all others of an instant."""
 
-COMPLETE, RENEGE, ARRIVE, COME_IN, ENQUEUE, START, TURN_AWAY, LOSE, DEPART = map(int, Kind)
+COMPLETE, RENEGE, ARRIVE, PASS_OVER, COME_IN, *_LATER_KINDS = map(int, Kind)
+ENQUEUE, START, TURN_AWAY, LOSE, DEPART = _LATER_KINDS
 
 Life = Generator[simpy.Event, Any, None]
 
@@ -343,7 +344,7 @@ class Hall:
                     break
                 attempts += 1
             if not is_lived:
-                self.write((self.now, self.round, COMPLETE, number, place, NONE))
+                self.write((self.now, self.round, PASS_OVER, number, place, NONE))
             elif trip != NONE:
                 case.day_in_hall[trip] = self.now // DAY
             case.steps_left -= 1
