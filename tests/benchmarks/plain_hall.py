@@ -8,8 +8,8 @@ kept but what the figures need.
 
 Where it is simpler than `simpy_engine`: times are not rounded to seconds; at one instant SimPy says
 what comes first, and who joins a pool first has a free server; who is unfinished at the end is left
-out of times, not counted as longer. It refuses what no Lanzhou scenario uses: patience, room,
-waiting people turned away, several pools or shifts to choose from, recorded cases.
+out of times, not counted as longer; of several pools it takes the one where least is to be done. It
+refuses what no Lanzhou scenario uses: patience, room, waiting people turned away, recorded cases.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import simpy
@@ -114,11 +114,16 @@ class Pool(simpy.PriorityResource):
 
     def __init__(self, env: simpy.Environment, plan: Plan, index: int) -> None:
         planned = plan.pools[index]
-        [shift] = planned.shifts
+        shifts = [plan.shifts[shift] for shift in planned.shifts]
         if planned.room is not None or planned.at_closing == "turn_away":
             raise NotImplementedError(f"pool {planned.name}: room, or people turned away")
-        super().__init__(env, capacity=plan.shifts[shift].servers)
-        self.hours = Hours(plan.shifts[shift].sessions)
+        super().__init__(env, capacity=shifts[0].servers)
+        self.hours = Hours(shifts[0].sessions)
+        self.servers = [
+            sum(shift.servers for shift in shifts if shift.sessions.is_open(opens_at))
+            for opens_at in self.hours.starts
+        ]
+        """In each session; shifts of a pool have the same hours, from some date on."""
         self.pauses = planned.pauses
         self.serves_late = planned.at_closing == "serve"
         self.is_open = False
@@ -129,8 +134,10 @@ class Pool(simpy.PriorityResource):
 
     def keep_hours(self, env: simpy.Environment) -> Life:
         """The servers come and go."""
-        for opens_at, closes_at in zip(self.hours.starts, self.hours.ends, strict=True):
+        sessions = zip(self.hours.starts, self.hours.ends, self.servers, strict=True)
+        for opens_at, closes_at, servers in sessions:
             yield env.timeout(opens_at - env.now)
+            self._capacity = servers
             self.is_open = True
             self.opening.succeed()
             self.opening = env.event()
@@ -147,13 +154,38 @@ class Step:
 
     trip: Trip | None
     gate: Gate | None
-    pool: Pool | None
+    pools: list[Pool]
     draw: Callable[[], float] | None
     """How long the service or the delay takes."""
     clock: Clock
     priority: int | None
     again: float
     milestone: int
+
+
+@dataclass(slots=True, eq=False)
+class Versions:
+    """An activity that reforms change for cases in progress."""
+
+    steps: list[tuple[int, int, Step]]
+    """With the instants between which a case must come to it."""
+
+    @property
+    def trip(self) -> Trip | None:
+        """That of any version."""
+        return next((step.trip for *_, step in self.steps if step.trip), None)
+
+    @property
+    def again(self) -> float:
+        """The same in all versions."""
+        return self.steps[0][2].again
+
+    def at(self, now: float) -> Step | None:
+        """What a case lives through that comes to it now."""
+        return next((step for begin, end, step in self.steps if begin <= now < end), None)
+
+
+Node: TypeAlias = "Step | Versions | Loop"
 
 
 @dataclass(slots=True, eq=False)
@@ -170,12 +202,14 @@ class Loop:
 class Graph:
     """A trunk, then branches."""
 
-    trunk: list[Step | Loop]
-    branches: list[tuple[list[Step | Loop], list[int]]]
+    trunk: list[Node]
+    branches: list[tuple[list[Node], list[int]]]
     """With the numbers of the branches that each waits for."""
 
 
-def make_graph(process: itinerary.Process, present: Sequence[bool], steps: Sequence[Step]) -> Graph:
+def make_graph(
+    process: itinerary.Process, present: Sequence[bool], steps: Sequence[Step | Versions]
+) -> Graph:
     """What the cases go through for whom these activities are present."""
     loops = [loop for loop in process.loops if present[loop.end]]
 
@@ -193,7 +227,7 @@ def make_graph(process: itinerary.Process, present: Sequence[bool], steps: Seque
             if loop is not around and loop.members <= members
             for member in loop.members
         }
-        nodes: list[Step | Loop] = []
+        nodes: list[Node] = []
         before: list[set[int]] = []
         latest: dict[int, set[int]] = {}
         for activity in process.order:
@@ -217,7 +251,7 @@ def make_graph(process: itinerary.Process, present: Sequence[bool], steps: Seque
     return one_pass(None, False)
 
 
-def in_branches(nodes: list[Step | Loop], before: list[set[int]]) -> Graph:
+def in_branches(nodes: list[Node], before: list[set[int]]) -> Graph:
     """Nodes that follow each other make a branch; if all wait for the first one it is the trunk."""
     directly: list[set[int]] = []
     at_all: list[set[int]] = []
@@ -226,7 +260,7 @@ def in_branches(nodes: list[Step | Loop], before: list[set[int]]) -> Graph:
         directly.append(waits_for - anyway)
         at_all.append(waits_for | anyway)
     followers = Counter(itertools.chain.from_iterable(directly))
-    branches: list[tuple[list[Step | Loop], list[int]]] = []
+    branches: list[tuple[list[Node], list[int]]] = []
     branch_of: list[int] = []
     for node, waits_for in zip(nodes, directly, strict=True):
         if len(waits_for) == 1 and followers[min(waits_for)] == 1:
@@ -273,13 +307,14 @@ def sampler(law: laws.Distribution | None, rng: random.Random) -> Callable[[], f
 class CaseType:
     """A process, and what became of its cases."""
 
-    def __init__(self, planned: PlannedCaseType, steps: Sequence[Step], milestones: int) -> None:
+    def __init__(self, plan: Plan, planned: PlannedCaseType, steps: Sequence[Step]) -> None:
         self.planned = planned
-        last = planned.first_activity + planned.process.num_activities
+        self.activities = plan.activities
+        last = planned.first_activity + len(planned.conditions)
         self.steps = steps[planned.first_activity : last]
         self.bounds = [list(itertools.accumulate(s.tolist()[:-1])) for *_, s in planned.attributes]
         self.graphs: dict[tuple[int, ...], Graph] = {}
-        self.milestones = [math.nan] * milestones
+        self.milestones = [math.nan] * len(plan.milestones)
         self.departed: list[tuple[float, ...]] = []
         """Arrived at, departed at, visits, batch, and when each milestone was passed."""
 
@@ -290,8 +325,18 @@ class CaseType:
                 all(attributes[column] in values for column, values in conditions)
                 for conditions in self.planned.conditions
             ]
-            self.graphs[attributes] = make_graph(self.planned.process, present, self.steps)
+            steps: list[Step | Versions] = [*self.steps]
+            for node, several in self.planned.versions.items():
+                lived = [self.version(number) for number in several if present[number]]
+                present[node] = bool(lived)
+                steps[node] = Versions(lived) if lived else steps[node]
+            self.graphs[attributes] = make_graph(self.planned.process, present, steps)
         return self.graphs[attributes]
+
+    def version(self, number: int) -> tuple[int, int, Step]:
+        """A version of an activity, and between which instants it is there."""
+        activity = self.activities[self.planned.first_activity + number]
+        return activity.lived_from, activity.lived_until, self.steps[number]
 
     def priority(self, attributes: tuple[int, ...]) -> int:
         """That of cases with these attributes."""
@@ -326,9 +371,7 @@ class Hall:
         self.gates = [Gate(table) for table in plan.gates]
         self.trips = [Trip(table, self.rng) for table in plan.trips]
         steps = [self.step(activity) for activity in plan.activities]
-        self.case_types = [
-            CaseType(planned, steps, len(plan.milestones)) for planned in plan.case_types
-        ]
+        self.case_types = [CaseType(plan, planned, steps) for planned in plan.case_types]
         self.num_cases = 0
         self.num_visits = 0
         for case_type in self.case_types:
@@ -338,14 +381,11 @@ class Hall:
         """An activity of the plan."""
         if activity.patience is not None:
             raise NotImplementedError(f"activity {activity.name}: patience")
-        pool = None
-        if activity.queue != NONE:
-            [index] = self.plan.queues[activity.queue]
-            pool = self.pools[index]
+        pools = () if activity.queue == NONE else self.plan.queues[activity.queue]
         return Step(
             trip=None if activity.trip == NONE else self.trips[activity.trip],
             gate=None if activity.gate == NONE else self.gates[activity.gate],
-            pool=pool,
+            pools=[self.pools[index] for index in pools],
             draw=sampler(activity.service or activity.delay, self.rng),
             clock=activity.delay_clock,
             priority=activity.priority,
@@ -362,7 +402,8 @@ class Hall:
             raise NotImplementedError(f"case type {case_type.planned.name}: recorded cases")
         column = arrivals.by_attribute
         if not arrivals.rates:
-            self.env.process(self.source(case_type, iter(arrivals.instants.tolist()), NONE))
+            instants = arrivals.instants[arrivals.instants < self.plan.end_at].tolist()
+            self.env.process(self.source(case_type, iter(instants), NONE))
         elif column == NONE:
             self.env.process(self.source(case_type, self.poisson(arrivals.rates[0], 1), NONE))
         else:
@@ -415,15 +456,20 @@ class Hall:
                 branches.append(self.env.process(branch))
             yield self.env.all_of(branches)
 
-    def branch(self, case: Case, nodes: list[Step | Loop], wanted: list[simpy.Process]) -> Life:
+    def branch(self, case: Case, nodes: list[Node], wanted: list[simpy.Process]) -> Life:
         """A branch, once others are over."""
         if wanted:
             yield self.env.all_of(wanted)
         yield from self.follow(case, nodes)
 
-    def follow(self, case: Case, nodes: list[Step | Loop]) -> Life:
+    def follow(self, case: Case, nodes: list[Node]) -> Life:
         """Steps and loops in a row."""
         for node in nodes:
+            if isinstance(node, Versions):
+                step = node.at(self.env.now)
+                if step is not None:
+                    yield from self.live_through(case, step)
+                continue
             if isinstance(node, Step):
                 yield from self.live_through(case, node)
                 continue
@@ -435,7 +481,9 @@ class Hall:
 
     def live_through(self, case: Case, step: Step) -> Life:
         """Come in, wait for the gate, and be served or let time pass."""
-        env, trip, pool = self.env, step.trip, step.pool
+        env, trip = self.env, step.trip
+        # Of several pools the one at which least is to be done.
+        pool = min(step.pools, key=lambda p: len(p.queue) + p.count, default=None)
         while True:
             if trip is not None and case.seen_on.get(trip) != env.now // DAY:
                 if case.has_begun:  # who has just arrived is there
@@ -497,12 +545,14 @@ def simulate(plan: Plan, seed: int) -> Figures:
         ("services", "hall"): sum(len(pool.waits) for pool in hall.pools),
         ("visits", "hall"): hall.num_visits,
     }
-    departed = {}
+    all_of: dict[str, list[tuple[float, ...]]] = {}
     for case_type in hall.case_types:
-        rows = np.array(case_type.departed).reshape(-1, 4 + len(plan.milestones))
-        rows = rows[rows[:, 0] >= plan.measured_from_at]
-        departed[case_type.planned.name] = rows
-        figures["visits_mean", case_type.planned.name] = rows[:, 2].mean()
+        all_of.setdefault(case_type.planned.name, []).extend(case_type.departed)
+    departed = {}
+    for name, found in all_of.items():
+        rows = np.array(found).reshape(-1, 4 + len(plan.milestones))
+        departed[name] = rows[rows[:, 0] >= plan.measured_from_at]
+        figures["visits_mean", name] = departed[name][:, 2].mean()
     for name, promise in plan.scenario.promises.items():
         from_at, to_at = promised_times(plan, promise, departed)
         days = plan.days.count(from_at, to_at)

@@ -5,6 +5,7 @@
     year      one year of a hall that never closes: a SimPy script, `hall run`, the Python interface
     years     a hundred of them
     lanzhou   a year of lanzhou-2020: a SimPy model of the same hall, and ours, CPU time in process
+    six       likewise the six years of lanzhou-2015-2020, and the memory that they take
     memory    peak memory by number of replications (1000 only with --long)
     flat      cost per case by number of cases
     startup   help, check and show
@@ -44,6 +45,7 @@ ROOT: Final = HERE.parents[1]
 HALL: Final = [sys.executable, "-m", "sim"]
 TUTORIAL: Final = str(ROOT / "scenarios" / "tutorial.yaml")
 LANZHOU: Final = str(ROOT / "scenarios" / "lanzhou-2020.yaml")
+SIX_YEARS: Final = str(ROOT / "scenarios" / "lanzhou-2015-2020.yaml")
 
 PLAIN_YEARS: Final = 5
 """How many of a hundred years the plain script runs."""
@@ -217,11 +219,25 @@ def memory(rounds: int, is_long: bool) -> None:
 
 def lanzhou(rounds: int, is_long: bool) -> None:
     """A year of lanzhou-2020, in process."""
+    in_process(LANZHOU, "lanzhou-2020, one year", rounds)
+
+
+def six(rounds: int, is_long: bool) -> None:
+    """Six years of reforms, in process; and the peak memory of a process that only measures."""
+    in_process(SIX_YEARS, "lanzhou-2015-2020, six years", rounds)
+    code = f"import sim; plan = sim.compile_plan(sim.load({SIX_YEARS!r})); "
+    code += "sim.replicate(plan, seed=1, replication=0, engine='compiled')"
+    memory = run([sys.executable, "-c", code]).memory
+    print(f"  one replication, metrics alone: {memory:.0f} MiB {at_most(memory, 500 / 1.048576)}")
+
+
+def in_process(path: str, name: str, rounds: int) -> None:
+    """Replications of a scenario beside a SimPy model of the same hall."""
     import plain_hall
 
     import sim
 
-    plan = sim.compile_plan(sim.load(LANZHOU))
+    plan = sim.compile_plan(sim.load(path))
     plain_seconds, plain_figures, our_seconds, our_figures = [], [], [], []
     ours(plan, rounds)  # the first time fills caches
     for replication in range(rounds):
@@ -234,7 +250,7 @@ def lanzhou(rounds: int, is_long: bool) -> None:
         our_figures.append(measures.values)
     totals = [sum(seconds.values()) for seconds in our_seconds]
     against = ratio(plain_seconds, totals)
-    print(f"lanzhou-2020, one year in process, {rounds} rounds, CPU time")
+    print(f"{name} in process, {rounds} rounds, CPU time")
     print(f"  plain_hall   {statistics.median(plain_seconds):8.3f} s")
     print(
         f"  ours         {statistics.median(totals):8.3f} s   plain / ours {at_least(against, 60)}"
@@ -290,7 +306,7 @@ def small_plan(cases: int) -> Plan:
 # Those that run in this process come last: a new process counts the memory of the one that starts
 # it as its own peak.
 PARTS: Final[dict[str, Callable[[int, bool], None]]] = {
-    part.__name__: part for part in (startup, memory, year, years, lanzhou, flat)
+    part.__name__: part for part in (startup, memory, year, years, lanzhou, six, flat)
 }
 
 
