@@ -56,7 +56,7 @@ def month_figure(months: pd.DataFrame, loaded: Mapping[str, Loaded], caption: st
         ax.yaxis.set_major_locator(MaxNLocator(6, steps=STEPS))
         ax.xaxis.set_major_locator(MultipleLocator(1))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.0f}"))
-    several = months["replication"].max() > months["replication"].min()
+    several = bool(months["replication"].max() > months["replication"].min())
     notes = [
         "Lead times and visits: of those who come in the month; backlog and stock: at its end.",
         "Thick: half of the cases are done within this time; thin: 90 %.",
