@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from sim import comparison
 from sim.chosen_metrics import Choice, Key
+from sim.critical_path import Split
 from sim.loading import Loaded
 from sim.output_analysis import CONFIDENCE
 from sim.records import Record
@@ -57,6 +58,8 @@ class Experiment:
     waiting_time_mean_min, queue_length_mean (cases) and quantiles over days."""
     visits: pd.DataFrame
     """scenario, replication, case_type, visits, share of finished cases."""
+    splits: Mapping[str, Mapping[int, tuple[Split, ...]]] = field(default_factory=dict)
+    """By scenario and replication, what lead times add up to; empty unless it was asked for."""
     engine: str = "simpy"
     remarks: tuple[str, ...] = ()
     """What is to be said of how it was run, a line each."""

@@ -70,6 +70,8 @@ def verify(
         for name in scenarios:
             for _ in store.records(name, range(max(store.done(name), default=0) + 1)):
                 pass  # each is compared with its checksum
+            for _ in store.splits(name, range(max(store.split(name), default=0) + 1)):
+                pass
         found = store.definition
         if others := version_differences(versions(), found.versions):
             what = one_line("; ".join(others))
