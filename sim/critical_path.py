@@ -84,7 +84,7 @@ class Pieces:
     during: IntArray
     """What the case was in: any part but CLOSED."""
     part: IntArray
-    """The same, or CLOSED; QUEUE during a service that pauses while the hall is open."""
+    """The same, or CLOSED."""
     time: IntArray
     """Seconds."""
 
@@ -332,16 +332,17 @@ class PathFinder:
         pool = np.where(during == Part.GATE, NONE, log.pool[event])
         begin, end = (np.maximum(at, from_at[row]) for at in (begin, log.at[event]))
         worked, inside = _times_in_hours(self.plan, during, server, begin, end)
-        part = np.stack(
-            [during, np.full_like(during, Part.QUEUE), np.full_like(during, Part.CLOSED)]
-        )
+        # A service that pauses while the hall is open waits for its server again.
+        during = np.stack([during, np.full_like(during, Part.QUEUE), during])
+        part = during.copy()
+        part[2] = Part.CLOSED
         time = np.stack([worked, inside - worked, end - begin - inside])
         which, entry = np.nonzero(time)
         return Pieces(
             path=path[row[entry]],
             step=step[row[entry]],
             pool=pool[entry],
-            during=during[entry],
+            during=during[which, entry],
             part=part[which, entry],
             time=time[which, entry],
         )
