@@ -279,11 +279,12 @@ def _write(study: DaysStudy, folder: Path) -> None:
         from sim.studies.days_plot import days_figure
 
         names = Labels.of(study.experiment.scenarios).scenarios
-        caption = f"Seed {study.experiment.seed}. Unfinished, left out:"
-        for name, spans in study.spans.items():
-            shares = [f"{time} {100 * study.unfinished_share(name, time):.1f} %" for time in spans]
-            caption += f" {one_line(name)} ({', '.join(shares)})"
-        caption += "."
+        unfinished = [
+            f"{one_line(name)} {time} {100 * study.unfinished_share(name, time):.1f} %"
+            for name, spans in study.spans.items()
+            for time in spans
+        ]
+        caption = f"Seed {study.experiment.seed}. Unfinished, left out: {', '.join(unfinished)}."
         return rendered(
             days_figure(study.estimates, study.time_labels, study.activity_labels, caption, names)
         )

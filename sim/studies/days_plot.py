@@ -65,20 +65,18 @@ def days_figure(
     )
     for (left, right), time in zip(panels, order, strict=True):
         part = table[table["time"] == time]
-        is_long = part["hours"].max() >= 24 * FEWEST_DAYS
         of_all = part[part["by"] == "during and part"]
-        ticks = _bars(left, [of_all], cast, is_long, has_shares=True)
+        ticks = _bars(left, [of_all], cast, has_shares=True)
         left.set_yticks(list(ticks.values()), [cast.names[name] for name in ticks])
         left.set_title(shown(times, time))
         of_activities = part[part["by"] == "activity and part"]
         keys = pd.MultiIndex.from_frame(of_activities[KEY])
-        _bars(right, [of_activities[keys == key] for key in chosen[time]], cast, is_long)
+        _bars(right, [of_activities[keys == key] for key in chosen[time]], cast)
         names = [_name(activities, time, *key) for key in chosen[time]]
         right.set_yticks(range(len(names)), names)
         left_out = len(keys.unique()) - len(names)
         right.set_title("by activity" + f", the biggest; {left_out} left out" * (left_out > 0))
         for ax in (left, right):
-            ax.set_xlabel(f"{'days of 24 h' if is_long else 'hours'} of each finished case")
             ax.xaxis.set_major_locator(MaxNLocator(7, steps=STEPS))
             ax.grid(visible=False, axis="y")
         # As thick as on the right, or somewhat thicker.
@@ -108,20 +106,17 @@ def _biggest(part: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def _bars(
-    ax: Axes,
-    groups: Sequence[pd.DataFrame],
-    cast: Cast,
-    is_long: bool,
-    has_shares: bool = False,
+    ax: Axes, groups: Sequence[pd.DataFrame], cast: Cast, has_shares: bool = False
 ) -> dict[str, float]:
     """A group of bars each, from above; gives where the last bar of each scenario is.
 
     A scenario that has nothing in a group has no bar there.
     """
     width = 0.8 / len(cast.styles)
-    unit = 24 if is_long else 1
     totals = [group.groupby("scenario")["hours"].sum().max() for group in groups]
-    axis = 1.15 * max([1e-9, *totals]) / unit
+    longest = max([1e-9, *totals])
+    unit = 24 if longest >= 24 * FEWEST_DAYS else 1
+    axis = 1.15 * longest / unit
     places = {}
     for number, group in enumerate(groups):
         for name in dict.fromkeys(group["scenario"]):
@@ -134,8 +129,8 @@ def _bars(
                 begin = end
                 for is_closed in (False, True):
                     hours = of_part.loc[(of_part["part"] == CLOSED) == is_closed, "hours"].sum()
-                    facecolor = {"facecolor": _pale(colour) if is_closed else colour}
-                    ax.barh(y, hours / unit, width, end, **style.bar | facecolor)
+                    face = {"facecolor": _pale(colour) if is_closed else colour, "linewidth": 0.3}
+                    ax.barh(y, hours / unit, width, end, **style.bar | face)
                     end += hours / unit
                 if has_shares and end - begin > WIDE * axis:
                     share = f"{100 * of_part['share'].sum():.0f} %"
@@ -144,6 +139,7 @@ def _bars(
             at: dict[str, Any] = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
             ax.annotate(told, (end, y), **at, **SMALL)
     ax.set(xlim=(0, axis), ylim=(max(len(groups), 1) - 0.45, -0.55))
+    ax.set_xlabel(f"{'hours' if unit == 1 else 'days of 24 h'} of each finished case")
     return places
 
 
