@@ -479,7 +479,7 @@ def test_a_store_of_the_future_is_left_to_it(hall: Hall, monkeypatch: pytest.Mon
     for command in (("plot", "r"), ("verify", "r"), RUN):
         code, _, err = hall(*command)
         assert code == 5
-        assert "results of format 99, of which this version of hall knows 3 only" in err
+        assert "results of format 99, of which this version of hall knows 4 only" in err
     assert Path("r", STORE).read_bytes() == before
 
 
