@@ -322,7 +322,8 @@ class PathFinder:
         is_first = np.diff(row, prepend=NONE) != 0
         begin = np.where(is_first, ready_at[row], np.roll(log.at[event], 1))
         kind, server = log.kind[event], log.server[event]
-        is_waiting = ~is_first & (np.roll(kind, 1) == Kind.ENQUEUE)
+        # The last event of a step is its completion: nothing is rolled into the first of the next.
+        is_waiting = np.roll(kind, 1) == Kind.ENQUEUE
         is_complete = kind == Kind.COMPLETE
         during = np.select(
             [kind == Kind.COME_IN, is_waiting, is_complete & (server != NONE), is_complete],

@@ -249,6 +249,36 @@ def test_of_a_batch_the_last_case_is_the_path() -> None:
     assert minutes(made, 2, span) == [("serve", "queue", 20), ("serve", "service", 10)]
 
 
+def test_the_clock_of_a_batch_starts_with_its_first_case() -> None:
+    """Accepted at 10:10, 10:20 and 10:30; the last is copied from 10:30 on, and has waited."""
+    activities = {
+        "accept": visit(milestone="accepted"),
+        "copy": {"after": "accept", "delay": "5 min", "milestone": "copied"},
+    }
+    arrivals = {"every": "1 working day", "at": "10:00", "batch": 3}
+    made = run(hall({"case": case_type(activities, arrivals)}, {"windows": pool()}, open=LUNCH))
+    assert minutes(made, 2, Span(("case",), "accepted", "copied", "batch")) == [
+        ("accept", "queue", 10),
+        ("accept", "service", 10),
+        ("copy", "delay", 5),
+    ]
+
+
+def test_a_batch_that_has_lost_somebody_is_never_done() -> None:
+    """The second finds the desk busy at 10:20 and leaves; the third finds it free at 10:30."""
+    pay = visit("desk", "12 min", after="ask", patience="1 min", if_not_served="lost")
+    activities = {"ask": visit(milestone="asked"), "pay": pay}
+    arrivals = {"every": "1 working day", "at": "10:00", "batch": 3}
+    pools = {"windows": pool(), "desk": pool()}
+    made = run(hall({"case": case_type(activities, arrivals)}, pools))
+    finder = PathFinder(made.plan, made.workload, made.log)
+    assert made.times("LOSE") == ["10:21"]
+    for to in ("asked", DEPARTED):
+        assert len(finder.paths(Span(("case",), to=to)).case) == 2
+        of_batches = finder.paths(Span(("case",), to=to, per="batch"))
+        assert (len(of_batches.case), of_batches.num_unfinished) == (0, 0)
+
+
 def test_unfinished_and_lost_cases_have_no_path() -> None:
     """One is done, one is lost for want of patience, one is served at the end of the horizon."""
     made = run(
@@ -417,6 +447,13 @@ def assert_paths_are_right(plan: Plan, workload: Workload, log: EventLog, span: 
         assert to_at == passed_at(span.to, case)
         if span.per == "case":
             assert from_at == passed_at(span.from_, case)
+        elif workload.batch[case] != NONE:
+            came_with = (workload.batch == workload.batch[case]) & (
+                workload.case_type == workload.case_type[case]
+            )
+            for other in np.flatnonzero(came_with).tolist():
+                instants = [passed_at(name, other) for name in (span.from_, span.to)]
+                assert to_at >= instants[1] or NEVER in instants
         expected = oracle.path(case, from_at, to_at, marks)
         assert by_path.get(path, Counter()) == +expected
     if span.per == "case" and span.from_ == ARRIVED and span.to == DEPARTED:
