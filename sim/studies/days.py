@@ -147,8 +147,6 @@ class DaysStudy:
         """
         import pandas as pd
 
-        if len(self.experiment.scenarios) < 2:
-            return pd.DataFrame(columns=DIFFERENCES)
         tables = []
         for name, time, mine, lead_time in self._by_time():
             values = {LEAD_TIME: lead_time} | dict.fromkeys(PARTS, 0 * lead_time)
@@ -157,9 +155,13 @@ class DaysStudy:
             for part, hours in values.items():
                 table = pd.DataFrame({"replication": hours.index, "value": hours.to_numpy()})
                 of: dict[str, str] = {"scenario": name, "metric": part, "subject": time}
-                tables.append(table.assign(**of, unit="h"))
-        found = paired_differences(pd.concat(tables), self.experiment.reference)
-        return found[(found["reference_mean"] > 0) | (found["scenario_mean"] > 0)]
+                tables += [table.assign(**of, unit="h")] * bool(len(table))
+        reference = self.experiment.reference
+        if not any((table["scenario"] == reference).all() for table in tables):
+            return pd.DataFrame(columns=DIFFERENCES)
+        found = paired_differences(pd.concat(tables), reference)
+        is_there = (found["reference_mean"] > 0) | (found["scenario_mean"] > 0)
+        return found[is_there].reset_index(drop=True)
 
     def _by_time(self) -> Iterator[tuple[str, str, pd.DataFrame, pd.Series[float]]]:
         """Scenario, time, their rows of `parts`, and lead times by replication, if there are."""

@@ -100,7 +100,7 @@ def _scenarios(study: DaysStudy, time: str) -> Iterator[tuple[str, str]]:
             yield (
                 name,
                 f"{one_line(name)}: {span.from_} to {span.to}; "
-                f"finished {of} {mine['finished'].mean():,.1f}{unfinished}",
+                f"{mine['finished'].mean():,.1f} finished {of} a replication{unfinished}",
             )
 
 
