@@ -188,7 +188,7 @@ def test_a_hall_that_is_never_open_has_no_working_days() -> None:
     data = CATALOGUE["a horizon without a working day"]
     found = study_days({"it": Scenario.model_validate(data)}, 1)
     assert math.isnan(found.working_day_hours["it"])
-    assert "a working day is" not in text_of(days_report(found))
+    assert "working days of" not in text_of(days_report(found))
 
 
 def test_the_hours_of_a_working_day_are_those_of_the_hall(study: DaysStudy) -> None:
@@ -227,7 +227,7 @@ def test_the_report_says_what_takes_how_long_in_both_languages(study: DaysStudy)
         "Decide 决定",
         "The desk 后台",
         HOSTILE,
-        "a working day is 7 h of open hours",
+        "working days of 7 h of open hours",
     ):
         assert part in text
     whole = study.estimates
@@ -235,6 +235,19 @@ def test_the_report_says_what_takes_how_long_in_both_languages(study: DaysStudy)
         "hours"
     ]
     assert f" {hours:.1f} " in text
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 160])
+def test_a_narrow_window_cuts_nothing(study: DaysStudy, width: int) -> None:
+    """Words may be broken; headings and numbers stand as they are."""
+    console = Console(width=width, markup=False)
+    with console.capture() as capture:
+        console.print(days_report(study), crop=False)
+    text = capture.get()
+    found = study.estimates
+    for row in found[found["by"] == ALL].to_dict("records"):
+        assert f" {row['hours']:.1f} " in text
+    assert "".join(text.split()).count("newminusold") == 2
 
 
 def test_only_the_promises_that_are_asked_for_are_shown() -> None:

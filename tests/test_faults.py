@@ -237,7 +237,7 @@ def no_file_above(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize("size", [0, 9000, 45_000, 60_000])
+@pytest.mark.parametrize("size", [0, 9000, 53_000, 60_000])
 def test_a_full_disk_ends_the_run_and_what_was_done_is_kept(
     hall: Hall, whole: Callable[..., Contents], monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MOST: Final = 12
 """Activities, or pools, of one scenario that have a row of their own."""
 OPEN_PARTS: Final = tuple(part for part in PARTS if part != CLOSED)
-HEADS: Final = ("^to come", "^tray, hour", "^server", "^served", "^delay", "^closed")
+HEADS: Final = ("^to come", "^tray", "^server", "^served", "^delay", "^closed")
 """Of the columns of parts."""
 
 
@@ -38,8 +38,7 @@ def days_report(study: DaysStudy) -> RenderableType:
         heading = Text("Where the days go: ", "bold")
         heading.append(one_line(study.time_labels[time]))
         parts += [heading, _by_part(study, time), *_differences(study, time), Text()]
-        for by, head in (("activity", "activity"), ("pool", "pool")):
-            parts += [*_matrix(study, time, by, head)]
+        parts += [*_matrix(study, time, "activity"), *_matrix(study, time, "pool")]
     return Group(*parts, *_notes(study), *remarks(experiment))
 
 
@@ -107,8 +106,7 @@ def _scenarios(study: DaysStudy, time: str) -> Iterator[tuple[str, str]]:
 def _by_part(study: DaysStudy, time: str) -> RenderableType:
     table = SectionTable(
         "h of each finished case",
-        *("^open hours", "^closed hours", "^in all", "!95 % interval", "^share"),
-        *("^days of 24 h", "^working days"),
+        *("^open", "^closed", "^in all", "!95 % interval", "^share", "^days", "^working days"),
     )
     for name, heading in _scenarios(study, time):
         table.begin(heading)
@@ -153,46 +151,45 @@ def _differences(study: DaysStudy, time: str) -> list[RenderableType]:
     return [Text(), table]
 
 
-def _matrix(study: DaysStudy, time: str, by: str, head: str) -> list[RenderableType]:
-    """Rows of activities or pools, columns of parts."""
-    columns = HEADS if by == "activity" else (HEADS[2], HEADS[3], HEADS[5])
-    shown = [part for part, text in zip(PARTS, HEADS, strict=True) if text in columns]
-    table = SectionTable(
-        f"by {head}, h of each finished case", *columns, "^in all", "!95 % interval", "^share"
-    )
-    is_empty = True
-    for name, heading in _scenarios(study, time):
-        keys = ("case_type", "activity") if by == "activity" else ("pool",)
-        rows = [row for row in _rows(study, name, time, by) if any(row[key] for key in keys)]
-        if not rows:
-            continue
-        is_empty = False
-        table.begin(heading.partition(":")[0])
-        cells: dict[tuple[str, ...], dict[str, float]] = {}
+def _matrix(study: DaysStudy, time: str, by: str) -> list[RenderableType]:
+    """Rows of activities or pools, columns of the parts that they have."""
+    keys = ("case_type", "activity") if by == "activity" else ("pool",)
+    rows: dict[str, list[dict[str, Any]]] = {}
+    hours: dict[tuple[str, ...], dict[str, float]] = {}
+    for name, _ in _scenarios(study, time):
+        # Rows that are of no pool are of waits for something else.
+        rows[name] = [row for row in _rows(study, name, time, by) if row[keys[-1]]]
         for row in _rows(study, name, time, f"{by} and part"):
-            of = cells.setdefault(tuple(row[key] for key in keys), dict.fromkeys(PARTS, 0.0))
-            of[row["part"]] += row["hours"]
-        for row in rows[:MOST]:
-            of = cells[tuple(row[key] for key in keys)]
-            table.add_row(
-                _label(study, name, time, row),
-                *(_hours(study, of[part]) for part in shown),
-                _hours(study, row["hours"]),
-                *_interval_and_share(study, row),
-            )
-        if others := rows[MOST:]:
-            of = dict.fromkeys(PARTS, 0.0)
-            for row in others:
-                for part, hours in cells[tuple(row[key] for key in keys)].items():
-                    of[part] += hours
-            table.add_row(
-                f"{len(others)} more",
-                *(_hours(study, of[part]) for part in shown),
-                _hours(study, sum(row["hours"] for row in others)),
-                "",
-                _share(sum(row["share"] for row in others)),
-            )
-    return [] if is_empty else [table, Text()]
+            of = hours.setdefault((name, *(row[key] for key in keys)), dict.fromkeys(PARTS, 0.0))
+            of[row["part"]] += row["hours"] if row[keys[-1]] else 0.0
+    parts = [part for part in PARTS if any(of[part] for of in hours.values())]
+    heads = dict(zip(PARTS, HEADS, strict=True))
+    table = SectionTable(
+        f"{by}, h", *(heads[part] for part in parts), "^in all", "!95 % interval", "^share"
+    )
+    for name, of_scenario in rows.items():
+        if not of_scenario:
+            continue
+        table.begin(one_line(name))
+        others = dict.fromkeys(PARTS, 0.0)
+        for number, row in enumerate(of_scenario):
+            of = hours[name, *(row[key] for key in keys)]
+            if number < MOST:
+                cells = (_hours(study, of[part]) for part in parts)
+                table.add_row(
+                    _label(study, name, time, row),
+                    *cells,
+                    _hours(study, row["hours"]),
+                    *_interval_and_share(study, row),
+                )
+            else:
+                others = {part: others[part] + of[part] for part in PARTS}
+        if more := of_scenario[MOST:]:
+            cells = (_hours(study, others[part]) for part in parts)
+            share = _share(sum(row["share"] for row in more))
+            in_all = _hours(study, sum(others.values()))
+            table.add_row(f"{len(more)} more", *cells, in_all, "", share)
+    return [table, Text()] if any(rows.values()) else []
 
 
 def _label(study: DaysStudy, name: str, time: str, row: dict[str, Any]) -> str:
@@ -230,7 +227,7 @@ def _notes(study: DaysStudy) -> list[RenderableType]:
         "unfinished cases are left out: their lead times are longer than the horizon lets see",
         "closed hours: outside the working hours while nobody serves the case, beside what it "
         "waits for; open hours have overtime in them",
+        "days are of 24 h"
+        + f", working days of {' or '.join(sorted(days))} of open hours" * bool(days),
     ]
-    if days:
-        lines.append(f"a working day is {' or '.join(sorted(days))} of open hours")
     return [*map(note, lines), Text()]
