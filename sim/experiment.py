@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from sim import comparison
 from sim.chosen_metrics import Choice, Key
+from sim.critical_path import Split
 from sim.loading import Loaded
 from sim.output_analysis import CONFIDENCE
 from sim.records import Record
@@ -60,6 +61,8 @@ class Experiment:
     months: pd.DataFrame
     """scenario, replication, month (`2015-01`), metric, subject, value: of horizons of more than a
     year, lead times and visits of those who come in the month, and what there is at its end."""
+    splits: Mapping[str, Mapping[int, tuple[Split, ...]]] = field(default_factory=dict)
+    """By scenario and replication, what lead times add up to; empty unless it was asked for."""
     engine: str = "simpy"
     remarks: tuple[str, ...] = ()
     """What is to be said of how it was run, a line each."""

@@ -19,6 +19,17 @@ _STATISTICS: Final = {
     "p95": "95 % within",
 }
 
+PARTS: Final = {
+    "trip": "person to come\n等待来人",
+    "gate": "tray, signature, hour\n等待流转签批",
+    "queue": "waiting for a server\n排队等候",
+    "service": "being served\n办理中",
+    "delay": "delay\n等待期限",
+    "closed": "closed hours\n非办公时间",
+    "lead_time": "lead time\n全程",
+}
+"""What the time of a case goes into, see `critical_path.Part`."""
+
 
 def title(metric: str) -> str:
     """A metric's name as words: `working days, 90 % within` for `working_days_p90`."""
@@ -83,6 +94,16 @@ class Labels:
             if subject in kinds.get(kind, {}):
                 return kinds[kind][subject]
         return f"channel {subject}" if CHANNEL in METRICS[metric].subjects else subject
+
+
+def activity_labels(loaded: Mapping[str, Loaded]) -> dict[tuple[str, str], str]:
+    """By case type and activity; where scenarios differ, the first one's."""
+    found: dict[tuple[str, str], str] = {}
+    for document in loaded.values():
+        for name, case_type in document.scenario.case_types.items():
+            labels = _labels(case_type.activities)
+            found = {(name, activity): text for activity, text in labels.items()} | found
+    return found
 
 
 def _labels(things: Mapping[str, Any]) -> dict[str, str]:

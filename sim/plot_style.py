@@ -201,15 +201,27 @@ def time_axis(ax: Axes, half_hours: pd.DataFrame, name: str) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: format_time_of_day(int(x))))
 
 
-def finish(figure: Figure, title: str, cast: Cast, key: Key, caption: str, *notes: str) -> Figure:
-    """The figure with title, legend and caption, laid out."""
+def finish(
+    figure: Figure,
+    title: str,
+    cast: Cast,
+    key: Key,
+    caption: str,
+    *notes: str,
+    colours: Mapping[str, str] | None = None,
+) -> Figure:
+    """The figure with title, legend and caption, laid out.
+
+    colours  what they mean where they are not those of the scenarios, by the text in the legend.
+    """
     # The title belongs to the legend: the layout would draw a legend over a "suptitle".
     options: dict[str, Any] = {"title": title, "title_fontsize": 12, "alignment": "left"}
-    options["ncols"] = min(len(cast.names), int(figure.get_figwidth() // 2.5))
+    colours = colours or {}
+    texts = [*cast.names.values(), *colours]
     keys = [key(style) for style in cast.styles.values()]
-    figure.legend(
-        keys, list(cast.names.values()), loc="outside upper left", frameon=False, **options
-    )
+    keys += [Patch(facecolor=colour) for colour in colours.values()]
+    options["ncols"] = min(len(texts), int(figure.get_figwidth() // 2.5))
+    figure.legend(keys, texts, loc="outside upper left", frameon=False, **options)
     _add_caption(figure, " ".join([caption, cast.sentence(), *notes]))
     # Laid out once and for all: a second layout starts from the first and differs a little. And
     # without drawing, which would take as long again.

@@ -1,4 +1,4 @@
-"""A replication's measures as text that is kept: the same measures give the same bytes.
+"""A replication's measures and splits as text that is kept: the same ones give the same bytes.
 
 JSON in which each number is written in the fewest digits that give it back to the last bit; what
 is not a number is `NaN`.
@@ -7,11 +7,13 @@ is not a number is `NaN`.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from typing import Any, Final
 
 import numpy as np
 
+from sim.critical_path import Split, SplitPart
 from sim.metrics import Measures
 
 DETAILED: Final = 100
@@ -44,6 +46,19 @@ def read(record: Record) -> tuple[list[tuple[str, str]], dict[str, Any]]:
     """Metric and subject of each value; `values`, and tables by name if there are some."""
     keys = [(metric, subject) for metric, subject in json.loads(record.keys)]
     return keys, json.loads(record.measures)
+
+
+def splits_text(splits: Sequence[Split]) -> bytes:
+    """What is kept of a replication's lead times."""
+    return _json([astuple(split) for split in splits])
+
+
+def read_splits(text: bytes) -> tuple[Split, ...]:
+    """The splits of such a text."""
+    return tuple(
+        Split(span, finished, unfinished, time, tuple(SplitPart(*part) for part in parts))
+        for span, finished, unfinished, time, parts in json.loads(text)
+    )
 
 
 def _json(data: object) -> bytes:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 LONGEST_WORD: Final = 20
 """Columns that are left for words in a narrow window; longer ones are broken."""
 MOST_COLUMNS: Final = 10_000
+_PLACE: Final = "\u2060"
+"""Stands in a table where a heading belongs: a character of no width that no other text needs."""
 COUNTS: Final = ("arrivals", "finished", "in_progress", "lost")
 
 
@@ -208,7 +210,7 @@ class SectionTable:
     def begin(self, heading: str) -> None:
         """Let the rows that follow stand below this heading."""
         self._headings.append(heading)
-        self._table.add_row()
+        self._table.add_row(_PLACE)
 
     def add_row(self, first: str, *cells: str) -> None:
         """A row, set in if there is a heading."""
@@ -216,13 +218,13 @@ class SectionTable:
         self._table.add_row(Padding(first, (0, 0, 0, indent)), *cells)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        # The table has an empty line in the place of each heading, and no others.
+        # A text that is wrapped may leave an empty line, which is no heading's.
         headings = iter(self._headings)
         width = max(options.max_width, self._table.least_width(console))
         options = options.update(max_width=width)
         for line in console.render_lines(self._table, options, pad=False):
-            if any(segment.text.strip() for segment in line):
+            if any(_PLACE in segment.text for segment in line):
+                yield Text(next(headings))
+            else:
                 yield from line
                 yield Segment.line()
-            else:
-                yield Text(next(headings))

@@ -7,6 +7,7 @@
                              tables, see `Experiment`; each as .csv and .parquet
     figures/*.png            where they were asked for
     logs/NAME-3.parquet      the event log of replication 3, where it was asked for
+    studies/                 tables and figures of studies, where they were asked for
     SHA256SUMS               of all these but the first: `sha256sum -c SHA256SUMS`
 
 Tables and figures follow from the replications, and are made anew when there are more of them. The
@@ -21,10 +22,10 @@ import json
 import re
 import shlex
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sim import store as stores
 from sim import table_files
@@ -40,8 +41,11 @@ from sim.sources import as_data, load_all
 from sim.store import Store
 from sim.texts import one_line
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 ABOUT: Final = "experiment.json"
-SCENARIOS, FIGURES, LOGS = "scenarios", "figures", "logs"
+SCENARIOS, FIGURES, LOGS, STUDIES = "scenarios", "figures", "logs", "studies"
 SUMS: Final = "SHA256SUMS"
 SHOWN: Final = "shown"
 """Under which the store notes what the tables show."""
@@ -206,20 +210,51 @@ def write_logs(folder: Path, logs: Iterable[tuple[str, bytes]]) -> None:
         raise _failed(folder, error) from None
 
 
+def write_study(
+    folder: Path, tables: Mapping[str, pd.DataFrame], figures: Mapping[str, Callable[[], bytes]]
+) -> None:
+    """Write tables (as .csv and .parquet) and figures (PNG) of a study into a results folder.
+
+    figures  how each is drawn; they are those of the tables, and stay if these are there already.
+
+    Raises ResultsError.
+    """
+    files = {}
+    for name, table in tables.items():
+        files[f"{STUDIES}/{name}.csv"] = table_files.csv(table)
+        files[f"{STUDIES}/{name}.parquet"] = table_files.parquet(table)
+    drawings = {f"{STUDIES}/{name}.png": draw for name, draw in figures.items()}
+    sums = {name: _sum(content) for name, content in files.items()}
+    try:
+        with stores.locked(folder):
+            there = read_sums(folder)
+            is_there = sums.items() <= there.items() and drawings.keys() <= there.keys()
+            if is_there and not {*files, *drawings}.intersection(damaged_files(folder)):
+                return
+            files |= {name: draw() for name, draw in drawings.items()}
+            (folder / STUDIES).mkdir(exist_ok=True)
+            for name, content in files.items():
+                write_whole(folder / name, content)
+            sums = {name: _sum(content) for name, content in files.items()}
+            _write_sums(folder, there | sums)
+    except OSError as error:
+        raise _failed(folder, error) from None
+
+
 def _publish(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
     """Put files in the place of the earlier ones, the sums last."""
     before = read_sums(folder)
-    logs = {name: found for name, found in before.items() if name.startswith(f"{LOGS}/")}
-    # Without the others' sums nothing counts as complete.
-    _write_sums(folder, logs)
+    others = {n: found for n, found in before.items() if n.startswith((f"{LOGS}/", f"{STUDIES}/"))}
+    # Without the tables' sums nothing counts as complete.
+    _write_sums(folder, others)
     sums = {}
     for name, content in files:
         (folder / name).parent.mkdir(exist_ok=True)
         write_whole(folder / name, content)
         sums[name] = _sum(content)
-    for name in before.keys() - sums.keys() - logs.keys():
+    for name in before.keys() - sums.keys() - others.keys():
         (folder / name).unlink(missing_ok=True)
-    _write_sums(folder, logs | sums)
+    _write_sums(folder, others | sums)
 
 
 def _is_content(path: Path, content: bytes) -> bool:

@@ -13,13 +13,14 @@ from typing import TypeAlias, get_args
 from sim import clusters, workers
 from sim.chosen_metrics import choose
 from sim.comparison import reference_among
+from sim.critical_path import Split
 from sim.definition import Definition
 from sim.errors import IncompleteError
 from sim.experiment import Experiment, Missing, tables_of
 from sim.loading import Loaded
 from sim.planning import compile_plan
 from sim.precision import Key, Precision, Search
-from sim.records import read
+from sim.records import read, read_splits
 from sim.results import damaged_files, log_name, open_folder, read_sums, write_logs, write_results
 from sim.sources import Sources, load_all
 from sim.store import Store
@@ -54,6 +55,7 @@ def run(
     figures: bool = False,
     only: int | None = None,
     check: bool = False,
+    splits: bool = False,
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Experiment:
@@ -74,6 +76,7 @@ def run(
     figures    whether the folder gets figures too.
     only       the number of one replication, which is run alone, without a folder.
     check      assert on every replication that is run the laws that hold in every run.
+    splits     whether lead times are split along critical paths too, see `Experiment.splits`.
     say        told what else there is to know, a line at a time.
 
     A replication that fails is missing from the tables, see `Experiment.missing`.
@@ -108,7 +111,9 @@ def run(
             store = Store.in_memory(definition)
         else:
             store = stack.enter_context(open_folder(path, definition, loaded))
-        running = _Running(store, Work(plans, seed, check), engine, jobs, cluster, progress, say)
+        running = _Running(
+            store, Work(plans, seed, check), splits, engine, jobs, cluster, progress, say
+        )
         running.run(numbers)
         if precision is not None:
             numbers = running.run_until(precision, numbers)
@@ -127,6 +132,7 @@ class _Running:
 
     store: Store
     work: Work
+    with_splits: bool
     wanted_engine: EngineChoice
     jobs: int
     cluster: str | None
@@ -141,10 +147,14 @@ class _Running:
         """Do what is not kept of these replications and has not failed yet."""
         done = {name: self.store.done(name) for name in self.work.plans}
         tasks = replications_to_do(done, numbers)
+        wanted = len(numbers) * len(done)
+        kept = wanted - len(tasks)
+        if self.with_splits:
+            split = {name: self.store.split(name) for name in self.work.plans}
+            tasks += replications_to_do(split, numbers, "split")
         tasks = [task for task in tasks if (task.scenario, task.number) not in self.failed]
-        kept = len(numbers) * len(done) - len(tasks)
         if kept and tasks and not self.num_done:
-            self.say(f"going on: {kept} of {kept + len(tasks)} replications are there already")
+            self.say(f"going on: {kept} of {wanted} replications are there already")
         if kept and self.work.check and not self.num_done:
             self.say(f"laws are not asserted on {kept} replications that are there already")
         # A remark says that it was tried: nothing can be compiled here.
@@ -155,9 +165,11 @@ class _Running:
             first = [Task("compare", name) for name in self.work.plans if name not in compared]
             tasks = first + tasks
         for task, done_now in self._done(tasks):
-            if done_now.record is None:
+            if task.what == "compare":
                 self.store.add_compared(task.scenario)
-            else:
+            elif done_now.splits is not None:
+                self.store.add_splits(*task[1:], self.work.engine, done_now.splits)
+            elif done_now.record is not None:
                 self.store.add(task.scenario, task.number, done_now.record)
                 self.timings.update(done_now.seconds)
         self.store.commit()
@@ -246,12 +258,16 @@ class _Running:
             self.work.seed,
             len(numbers),
             **tables_of(self.store, scenarios, numbers).frames(),
+            splits={name: self._splits(name, numbers) for name in scenarios if self.with_splits},
             engine=engine,
             remarks=(*([f"{engine} engine: {remark}"] if remark else ()), *self.remarks),
             missing=tuple(missing),
             timings=self.timings,
             reference=reference,
         )
+
+    def _splits(self, name: str, numbers: range) -> dict[int, tuple[Split, ...]]:
+        return {number: read_splits(text) for number, text in self.store.splits(name, numbers)}
 
 
 def _import_what_tables_need() -> None:

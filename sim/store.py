@@ -30,7 +30,7 @@ from sim.texts import one_line
 
 STORE: Final = "replications.sqlite"
 LOCK: Final = ".lock"
-FORMAT_VERSION: Final = 3
+FORMAT_VERSION: Final = 4
 COMMIT_EVERY: Final = 0.5
 """Seconds."""
 PATIENCE: Final = 1.0
@@ -42,6 +42,8 @@ _SCHEMA: Final = (
     "CREATE TABLE compared (scenario TEXT PRIMARY KEY)",
     "CREATE TABLE replications (scenario TEXT, number INTEGER, engine TEXT NOT NULL,"
     " measures BLOB NOT NULL, checksum TEXT NOT NULL, PRIMARY KEY (scenario, number))",
+    "CREATE TABLE splits (scenario TEXT, number INTEGER, engine TEXT NOT NULL,"
+    " splits BLOB NOT NULL, checksum TEXT NOT NULL, PRIMARY KEY (scenario, number))",
 )
 
 
@@ -83,13 +85,19 @@ class Store:
         rows = self._rows("SELECT number FROM replications WHERE scenario = ?", scenario)
         return {number for (number,) in rows}
 
+    def split(self, scenario: str) -> set[int]:
+        """The numbers of a scenario's replications of which splits are kept."""
+        rows = self._rows("SELECT number FROM splits WHERE scenario = ?", scenario)
+        return {number for (number,) in rows}
+
     def compared(self) -> set[str]:
         """The scenarios of which replication 0 was compared in both engines."""
         return {scenario for (scenario,) in self._rows("SELECT scenario FROM compared")}
 
     def engines(self) -> set[str]:
         """The engines that did what is there."""
-        return {engine for (engine,) in self._rows("SELECT DISTINCT engine FROM replications")}
+        query = "SELECT engine FROM replications UNION SELECT engine FROM splits"
+        return {engine for (engine,) in self._rows(query)}
 
     def records(self, scenario: str, numbers: range) -> Iterator[tuple[int, Record]]:
         """Number and record of those of a scenario's replications that are kept, in order.
@@ -110,6 +118,22 @@ class Store:
                 what = f"replication {number} of {one_line(scenario)} is not as it was written"
                 raise self._damaged(what)
             yield number, record
+
+    def splits(self, scenario: str, numbers: range) -> Iterator[tuple[int, bytes]]:
+        """Number and splits of those of a scenario's replications that have some, in order.
+
+        Raises ResultsError if they are not as they were written.
+        """
+        rows = self._rows(
+            "SELECT number, engine, splits, checksum FROM splits"
+            " WHERE scenario = ? AND number >= ? AND number < ? ORDER BY number",
+            *(scenario, numbers.start, numbers.stop),
+        )
+        for number, engine, splits, checksum in rows:
+            if checksum != _checksum(scenario, number, engine, splits):
+                what = f"what is split of replication {number} of {one_line(scenario)}"
+                raise self._damaged(f"{what} is not as it was written")
+            yield number, splits
 
     def noted(self, key: str) -> Any:
         """What was noted last under a key; None if nothing was."""
@@ -144,8 +168,13 @@ class Store:
             *(scenario, number, record.engine, record.measures),
             _checksum(scenario, number, *astuple(record)),
         )
-        if time.monotonic() - self._committed_at > COMMIT_EVERY:
-            self.commit()
+        self._commit_now_and_then()
+
+    def add_splits(self, scenario: str, number: int, engine: str, splits: bytes) -> None:
+        """Keep what was split of a replication."""
+        row = (scenario, number, engine, splits)
+        self._write("INSERT INTO splits VALUES (?, ?, ?, ?, ?)", *row, _checksum(*row))
+        self._commit_now_and_then()
 
     def add_compared(self, scenario: str) -> None:
         """Remember that both engines agree on a scenario."""
@@ -164,6 +193,10 @@ class Store:
         except sqlite3.DatabaseError as error:
             raise self._failed(error) from None
         self._committed_at = time.monotonic()
+
+    def _commit_now_and_then(self) -> None:
+        if time.monotonic() - self._committed_at > COMMIT_EVERY:
+            self.commit()
 
     def _write(self, query: str, *values: object) -> None:
         try:

@@ -11,12 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from sim.critical_path import split_times
 from sim.draws import draw_workload
 from sim.errors import EnginesDiffer, LawViolated, RunawayError
 from sim.event_logs import log_file
 from sim.plan import Plan
-from sim.records import Record
-from sim.replication import Engine, compare_engines, replicate
+from sim.records import Record, splits_text
+from sim.replication import Engine, compare_engines, replicate, replicate_log
 from sim.texts import one_line
 
 EngineChoice: TypeAlias = Literal["auto", "simpy", "compiled"]
@@ -30,9 +31,11 @@ WORTH_LOADING, WORTH_COMPILING = 2.0, 40.0
 
 
 class Task(NamedTuple):
-    """One thing to do: compare the engines on a replication, run it, or write its event log."""
+    """One thing to do: compare the engines on a replication, run it, split the time of its cases
+    along their critical paths, or write its event log.
+    """
 
-    what: Literal["compare", "replicate", "log"]
+    what: Literal["compare", "replicate", "split", "log"]
     scenario: str
     number: int = 0
 
@@ -43,6 +46,8 @@ class Done:
 
     record: Record | None = None
     """Of a replication."""
+    splits: bytes | None = None
+    """See `records.splits_text`."""
     log: bytes | None = None
     """A Parquet file."""
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -83,6 +88,9 @@ class Work:
                 return Done()
             if task.what == "log":
                 return Done(log=log_file(plan, self.seed, task.number, self.engine))
+            if task.what == "split":
+                workload, log = replicate_log(plan, self.seed, task.number, self.engine)
+                return Done(splits=splits_text(split_times(plan, workload, log)))
             found = replicate(plan, self.seed, task.number, self.engine, self.check)
         except (EnginesDiffer, LawViolated, MemoryError):
             raise
@@ -94,16 +102,17 @@ class Work:
         return Done(record, seconds=found.seconds)
 
 
-def replications_to_do(done: Mapping[str, Collection[int]], numbers: range) -> list[Task]:
+def replications_to_do(
+    done: Mapping[str, Collection[int]],
+    numbers: range,
+    what: Literal["replicate", "split"] = "replicate",
+) -> list[Task]:
     """The first replication of every scenario before the second of any, but for what is done.
 
     done  numbers of replications by scenario.
     """
     return [
-        Task("replicate", name, number)
-        for number in numbers
-        for name in done
-        if number not in done[name]
+        Task(what, name, number) for number in numbers for name in done if number not in done[name]
     ]
 
 

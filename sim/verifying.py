@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sim import store as stores
+from sim.critical_path import split_times
 from sim.definition import version_differences, versions
 from sim.errors import ResultsError
+from sim.plan import Plan
 from sim.planning import compile_plan
-from sim.records import Record
-from sim.replication import replicate
+from sim.records import Record, splits_text
+from sim.replication import replicate, replicate_log
 from sim.results import ABOUT, SUMS, damaged_files, read_results, read_sums
 from sim.texts import one_line
 
@@ -70,6 +72,8 @@ def verify(
         for name in scenarios:
             for _ in store.records(name, range(max(store.done(name), default=0) + 1)):
                 pass  # each is compared with its checksum
+            for _ in store.splits(name, range(max(store.split(name), default=0) + 1)):
+                pass
         found = store.definition
         if others := version_differences(versions(), found.versions):
             what = one_line("; ".join(others))
@@ -81,7 +85,10 @@ def verify(
             measures = replicate(plans[name], found.seed, number, "simpy").measures
             again = Record.of(measures, number, "simpy")
             [(_, record)] = store.records(name, range(number, number + 1))
-            if (again.keys, again.measures) != (record.keys, record.measures):
+            is_same = (again.keys, again.measures) == (record.keys, record.measures)
+            for _, splits in store.splits(name, range(number, number + 1)):
+                is_same &= splits == _splits(plans[name], found.seed, number)
+            if not is_same:
                 findings.problems.append(
                     f"{one_line(folder)}: replication {number} of {one_line(name)} comes out "
                     "otherwise when it is done once more"
@@ -89,3 +96,7 @@ def verify(
             findings.recomputed.append((name, number))
             progress(done, len(chosen))
     return findings
+
+
+def _splits(plan: Plan, seed: int, number: int) -> bytes:
+    return splits_text(split_times(plan, *replicate_log(plan, seed, number, "simpy")))

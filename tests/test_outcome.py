@@ -18,7 +18,7 @@ from halls import (
 )
 
 from sim.event_log import Kind
-from sim.outcome import Places, waits_without_service
+from sim.outcome import Places, passed_over, waits_without_service
 from sim.plan import NONE
 from sim.timeline import HOUR, MINUTE, NEVER
 
@@ -238,7 +238,10 @@ def test_the_outcome_of_every_hall_counts_what_the_log_counts(name: str):
     assert len(outcome.unserved_step) == len(log.of_kind(Kind.RENEGE, Kind.TURN_AWAY))
     served = outcome.server != NONE
     assert (outcome.enqueued_at[served] <= outcome.started_at[served]).all()
-    assert (outcome.started_at <= outcome.completed_at).all()
+    is_begun = np.ones(len(outcome.started_at), dtype=np.bool_)
+    is_begun[passed_over(outcome)] = False
+    assert (~is_begun).sum() == len(log.of_kind(Kind.PASS_OVER))
+    assert (outcome.started_at <= outcome.completed_at)[is_begun].all()
     assert (outcome.unserved_from <= outcome.unserved_until).all()
     # Who is served in the end came back after they had left.
     again_at = outcome.enqueued_at[outcome.unserved_step]
