@@ -252,7 +252,7 @@ _DAYS = [
     f"+{day} {hour:02}:{minute:02}"
     for day in range(3)
     for hour in (9, 15)
-    for minute in range(0, 30, 5)
+    for minute in range(0, 60, 5)
 ]
 LUNCH = ("09:00-12:00", "13:00-17:00")
 EVERY_TEN_MINUTES = tuple(f"{h:02}:{m:02}" for h in range(8, 18) for m in range(0, 60, 10))
@@ -647,7 +647,7 @@ CATALOGUE: dict[str, Data] = {
                 attributes={"kind": {"x": "50 %", "y": "50 %"}},
             )
         },
-        {"desk": shifts({"day": (2, "split")}, at_closing="turn_away")},
+        {"desk": shifts({"day": (6, "split")}, at_closing="turn_away")},
         open=LUNCH,
         hours={"split": list(LUNCH)},
         days=5,
