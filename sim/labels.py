@@ -97,10 +97,10 @@ class Labels:
 
 
 def activity_labels(loaded: Mapping[str, Loaded]) -> dict[tuple[str, str], str]:
-    """By case type and activity; where scenarios differ, the first one's."""
+    """By case type and activity; where scenarios differ, or phases of one, the first one's."""
     found: dict[tuple[str, str], str] = {}
-    for document in loaded.values():
-        for name, case_type in document.scenario.case_types.items():
+    for phase in (phase for document in loaded.values() for phase in document.scenario.phases):
+        for name, case_type in phase.scenario.case_types.items():
             labels = _labels(case_type.activities)
             found = {(name, activity): text for activity, text in labels.items()} | found
     return found
