@@ -16,6 +16,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -56,8 +57,8 @@ LIKELY: Final = 200
 MOST_CHECKS: Final = 8
 SEARCH, CHECKS = "search", "checks"
 """Folders of the replications that a staff is looked for with, and of those that check it."""
-Progress: TypeAlias = Callable[[int, int], None]
-"""Called with the number of runs done and their number in all, check by check."""
+Progress: TypeAlias = Callable[[], AbstractContextManager[Callable[[int, int], None] | None]]
+"""Entered for each check; gives what is called with the number of runs done and that of all."""
 
 
 def find_staff(
@@ -74,7 +75,7 @@ def find_staff(
     folder: str | Path | None = None,
     engine: EngineChoice = "auto",
     jobs: int = 1,
-    progress: Progress | None = None,
+    progress: Progress = contextlib.nullcontext,
     say: Callable[[str], None] = lambda line: None,
 ) -> Staffing:
     """The cheapest staff that keeps the promises at a demand.
@@ -187,7 +188,7 @@ class _Study:
     goals: tuple[Goal, ...]
     folder: Path | None
     jobs: int
-    progress: Progress | None
+    progress: Progress
     say: Callable[[str], None]
 
     @property
@@ -268,17 +269,18 @@ class _Study:
         if self.folder is not None:
             digest = Definition.of(scenarios, trials.work.seed).digest
             folder = self.folder / CHECKS / digest[:8]
-        experiment = running.run(
-            scenarios,
-            check * count,
-            trials.work.seed,
-            metrics=list(dict.fromkeys(f"{goal.metric}:{goal.subject}" for goal in self.goals)),
-            folder=folder,
-            engine=trials.work.engine,
-            jobs=self.jobs,
-            progress=self.progress,
-            say=self.say,
-        )
+        with self.progress() as progress:
+            experiment = running.run(
+                scenarios,
+                check * count,
+                trials.work.seed,
+                metrics=list(dict.fromkeys(f"{goal.metric}:{goal.subject}" for goal in self.goals)),
+                folder=folder,
+                engine=trials.work.engine,
+                jobs=self.jobs,
+                progress=progress,
+                say=self.say,
+            )
         if experiment.missing:
             raise IncompleteError(experiment.missing[0].text)
         numbers = self._numbers(check)
