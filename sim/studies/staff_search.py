@@ -132,6 +132,10 @@ class StaffSearch:
 
     def abundance(self, goals: tuple[Goal, ...]) -> Verdict:
         """What is thought of the most servers; sets the scale of what is missing elsewhere."""
+        # Together with the first replications, so that no worker has nothing to do.
+        if not self.trials.overload(self.abundant):
+            first = range(FROM, FROM + min(FIRST, self.num_replications))
+            self.trials.run([self.abundant], first, compared=self.guess)
         [verdict] = self.judge([self.abundant], goals)
         if verdict.missing < NO_STAFF:
             room = self.spare(self.abundant, goals).mean(axis=0)

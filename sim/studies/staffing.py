@@ -208,7 +208,6 @@ class _Study:
             raise ScenarioError(
                 [Problem(Mark("--bounds" if has_bounds else "--pool"), "", message)]
             )
-        trials.compare_engines(search.guess)
         if search.abundance(self.goals).is_kept:
             return
         spare = search.spare(search.abundant, self.goals)

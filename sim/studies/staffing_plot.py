@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -61,17 +62,20 @@ def frontier_figure(staffing: Staffing) -> Figure:
         fitted(f"cost of the pools that are looked at 成本 (a server costs {_costs(staffing)})", 90)
     )
     subject = " ".join(labels.subject(goal.metric, goal.subject).split("\n"))
-    ax.set_ylabel(fitted(f"{title(goal.metric)} ({metric.unit}): {subject}", 46))
+    ax.set_ylabel(f"{title(goal.metric)} ({metric.unit})\n{fitted(subject, 46)}")
     ax.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=STEPS))
-    # What is far off the levels that are asked for squeezes the rest.
-    shown = [scale * level.goal.level for level in staffing.levels]
-    shown += [scale * one.promises[0].mean for one in (staffing.today, staffing.chosen)]
-    room = 0.25 * (max(shown) - min(shown))
-    low, high = min(shown) - room, max(shown) + room
+    # What is far off, such as abundant servers, would squeeze the rest.
+    measured = [staffing.today, staffing.chosen]
+    measured += [level.measured for level in others if level.measured is not None]
+    means = [scale * one.promises[0].mean for one in measured]
+    left, right = _around([one.cost for one in measured])
+    low, high = _around([*means, *(scale * level.goal.level for level in staffing.levels)])
+    ax.set_xlim(max(left, 0.0), right)
     ax.set_ylim(max(low, 0.0), min(high, 101.0) if metric.is_share else high)
     legend: dict[str, Any] = {"fontsize": 8, "edgecolor": "white", "framealpha": 0.9}
     ax.legend(loc="lower right" if goal.relation == ">=" else "upper right", **legend)
-    outside = int(((tried[:, 1] < low) | (tried[:, 1] > high)).sum())
+    is_inside = (tried > (left, low)).all(axis=1) & (tried < (right, high)).all(axis=1)
+    outside = int((~is_inside).sum())
     notes = (
         f"Demand {staffing.demand}; seed {staffing.seed}. Bars: one-sided bounds at both ends.",
         "Dots and steps: replications of the search.",
@@ -79,6 +83,12 @@ def frontier_figure(staffing: Staffing) -> Figure:
         f"{outside} staffs tried lie outside." * bool(outside),
     )
     return finish(figure, TITLE, cast, lambda one: Line2D([], [], color=one.colour), "", *notes)
+
+
+def _around(values: Sequence[float]) -> tuple[float, float]:
+    """Ends of an axis on which these are, with some room."""
+    room = max(0.3 * (max(values) - min(values)), 0.02 * max(map(abs, values)))
+    return min(values) - room, max(values) + room
 
 
 def _marked(ax: Axes, found: Measured, scale: float, marker: str, label: str) -> None:

@@ -142,7 +142,9 @@ def _differences(staffing: Staffing, staff: Staff) -> str:
 
 
 def _short(goal: Goal) -> str:
-    return f"{title(goal.metric)}: {one_line(goal.subject)}"
+    """A promise of the scenario by its name, another with its metric."""
+    subject = one_line(goal.subject)
+    return subject if goal.metric == "on_time_share" else f"{title(goal.metric)}: {subject}"
 
 
 def _number(goal: Goal, value: float) -> str:

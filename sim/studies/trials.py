@@ -94,13 +94,20 @@ class Trials:
         """The staffs of which there are replications, in the order in which they were tried."""
         return list(self._known)
 
-    def run(self, staffs: Iterable[Staff], numbers: Sequence[int]) -> None:
+    def run(
+        self, staffs: Iterable[Staff], numbers: Sequence[int], compared: Staff | None = None
+    ) -> None:
         """Do these replications of each, as far as they are not there.
+
+        compared  where the compiled engine is used, both do replication 0 of this staff, once.
 
         Raises IncompleteError if one fails, and what `Work.do` raises.
         """
         by_key: dict[str, Staff] = {}
         tasks: list[Task] = []
+        if compared is not None and self.work.engine == "compiled":
+            key = self.key(compared)
+            tasks += [Task("compare", key)] * (key not in self.store.compared())
         for staff in dict.fromkeys(staffs):
             known = self._read(staff)
             key = self.key(staff)
@@ -113,23 +120,14 @@ class Trials:
             if isinstance(result, Failed):
                 failed = f"replication {task.number} with {task.scenario} failed"
                 raise IncompleteError(f"{failed}: {result.reason}")
-            assert result.record is not None
+            if result.record is None:
+                self.store.add_compared(task.scenario)
+                continue
             self.store.add(task.scenario, task.number, result.record)
             self._add(by_key[task.scenario], task.number, *read(result.record))
             self.num_run += 1
             self._tell()
         self.store.commit()
-
-    def compare_engines(self, staff: Staff) -> None:
-        """Where the compiled engine is used: compare both on replication 0 of a staff, once.
-
-        Raises EnginesDiffer.
-        """
-        key = self.key(staff)
-        if self.work.engine == "compiled" and key not in self.store.compared():
-            self.work.do(Task("compare", key))
-            self.store.add_compared(key)
-            self.store.commit()
 
     def _read(self, staff: Staff) -> dict[int, tuple[float, ...]]:
         if staff not in self._known:
