@@ -156,7 +156,7 @@ SHIFTS: Data = one_pool({"per_hour": 12}, {"exponential": {"mean": "10 min"}}, *
 
 def test_each_shift_of_a_pool_has_a_number_of_its_own() -> None:
     found = found_in(SHIFTS, "waiting_over_15_min:windows <= 10%")
-    kept = by_brute_force(SHIFTS, found.goals, 2, 5)
+    kept = by_brute_force(SHIFTS, found.goals, 2, 4)
     assert [post.name for post in found.posts] == ["windows.day", "windows.night"]
     assert found.chosen.cost == min(map(sum, kept))
     assert found.chosen.staff in kept
@@ -245,14 +245,14 @@ def test_what_a_check_does_not_confirm_is_not_the_answer(
 
 
 def test_a_search_that_stops_too_early_is_led_on_by_the_check(
-    series: Staffing, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One that asks for far too much: one server fewer is kept, which the next check confirms."""
-    monkeypatch.setattr(module, "_t_quantile", lambda freedom, probability: 60.0)
-    found = found_in(SERIES, *GOALS)
+    monkeypatch.setattr(module, "_t_quantile", lambda freedom, probability: 2000.0)
+    found = found_in(SERIES, GOALS[0], pools=["windows"])
     assert found.check > 1
     assert found.chosen.held == "kept"
-    assert found.chosen.cost == series.chosen.cost
+    assert "kept" not in [one.measured.held for one in found.neighbours if one.change < 0]
     assert any("a single server fewer" in line for line in guarantee(found))
 
 

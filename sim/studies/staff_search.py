@@ -33,7 +33,7 @@ FROM: Final = 1_000_000
 FIRST: Final = 4
 """Replications after which a clear case is left."""
 CLEAR: Final = 3.0
-"""Standard deviations of a single replication: 6 standard errors of the mean of FIRST."""
+"""Standard errors of a mean of FIRST between it and what the check will ask for."""
 MOST_CHEAPER: Final = 120
 """Cheaper staffs that are tried in step 4: where there are more, the nearest to what was found."""
 MOST_LISTED: Final = 20_000
@@ -114,9 +114,11 @@ class StaffSearch:
         return np.stack([goal.spare(v) for goal, v in zip(goals, values.T, strict=True)], axis=1)
 
     def _is_clear(self, spare: np.ndarray) -> bool:
-        means = spare.mean(axis=0)
-        far = np.abs(means) >= CLEAR * spare.std(axis=0, ddof=1)
-        return bool((far & (means < 0)).any() or far.all())
+        deviations = spare.std(axis=0, ddof=1)
+        asked = self.margin / math.sqrt(self.num_replications) * deviations
+        above = spare.mean(axis=0) - asked
+        far = CLEAR * deviations / math.sqrt(len(spare))
+        return bool((above < -far).any() or (above >= far).all())
 
     def _verdict(self, staff: Staff, goals: tuple[Goal, ...]) -> Verdict:
         if too_much := self.trials.overload(staff):

@@ -387,7 +387,7 @@ class _Study:
         best = math.inf
         for cost, missing, staff, spare in sorted(found, key=lambda one: one[:3]):
             is_kept = bool((spare.mean(axis=0)[1:] >= -1e-12).all())
-            is_best = is_kept and missing < best
+            is_best = is_kept and bool(missing < best)
             best = missing if is_best else best
             signs = [1 if goal.relation == ">=" else -1 for goal in self.goals]
             means = spare.mean(axis=0) * signs + [goal.level for goal in self.goals]
