@@ -125,7 +125,7 @@ def _level_table(staffing: Staffing) -> RenderableType:
         asked = f"{level.goal.relation} {level.goal.level_text}"
         found = level.measured
         if found is None:
-            table.add_row(asked, "-", "-", *["-"] * len(others), "no staff keeps it")
+            table.add_row(asked, "-", "-", *["-"] * len(others), "more servers do not keep it")
             continue
         means = [_number(kept.goal, kept.mean) for kept in found.promises]
         other = _differences(staffing, found.staff)
