@@ -244,16 +244,20 @@ def test_what_a_check_does_not_confirm_is_not_the_answer(
     assert found.experiment.replications >= 10 * (found.check - 1) + found.replications
 
 
-def test_what_is_undecided_is_checked_once_more_with_more_replications() -> None:
-    """Three replications say little: the same staff is asked again, on others."""
+def test_what_is_undecided_is_checked_once_more_with_more_replications(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A search without a margin proposes what the mean of ten replications does not tell."""
+    monkeypatch.setattr(module, "_t_quantile", lambda freedom, probability: 0.0)
     said: list[str] = []
-    found = found_in(SERIES, GOALS[0], replications=3, pools=["windows"], say=said.append)
-    again = [line for line in said if "undecided, once more with" in line]
-    assert again
-    assert found.replications > 3
-    assert f"with {found.replications} replications" in again[-1]
+    promise = "waiting_over_15_min:windows <= 22.7%"
+    found = found_in(SERIES, promise, pools=["windows"], say=said.append)
+    assert found.check == 2
+    assert f"check 1: undecided, once more with {found.replications} replications" in said
+    assert 10 < found.replications <= 40
     assert found.chosen.promises[0].replications == found.replications
     assert found.chosen.held == "kept"
+    assert found.joint_confidence == pytest.approx(0.9875)
 
 
 @pytest.mark.long
