@@ -13,6 +13,7 @@ from typing import Annotated, Final
 import typer
 
 from sim import terminal
+from sim.cli_days import studies as days_study
 from sim.cli_experiments import experiments, warn
 from sim.cli_options import (
     File,
@@ -25,7 +26,7 @@ from sim.cli_options import (
     examples,
     names_in,
 )
-from sim.cli_studies import studies
+from sim.cli_staff import studies as staff_study
 from sim.errors import ScenarioError
 from sim.exit_codes import BUG, USAGE, exit_code, say_problems
 
@@ -178,8 +179,8 @@ def validate(seed: Seed = 1) -> None:
         raise typer.Exit(BUG)
 
 
-app.add_typer(experiments)
-app.add_typer(studies)
+for commands in (experiments, days_study, staff_study):
+    app.add_typer(commands)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

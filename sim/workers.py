@@ -67,6 +67,37 @@ def results(
         meanwhile = _nothing
 
 
+Lot: TypeAlias = Callable[[Sequence[Task]], Iterator[tuple[Task, Result]]]
+"""Does some tasks: each with what came of it, as they are finished."""
+
+
+@contextmanager
+def standing(work: Work, jobs: int = 1) -> Iterator[Lot]:
+    """Workers that stay, for tasks of which the next depend on what came of the last.
+
+    To begin anew for each lot takes longer than a few replications.
+    """
+    if jobs == 1:
+        yield lambda tasks: results(work, tasks)
+        return
+    with _pool(work, jobs) as pool:
+
+        def lot(tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
+            todo, suspects = deque(tasks), []
+            finished = as_finished(lambda task: pool.submit(_do_here, task), todo, AHEAD * jobs)
+            for task, future in finished:
+                try:
+                    result = future.result()
+                except BrokenProcessPool:
+                    suspects.append(task)
+                else:
+                    yield task, result
+            # After a worker has died there are others for each lot.
+            yield from results(work, [*suspects, *todo], jobs)
+
+        yield lot
+
+
 def as_finished(
     submit: Callable[[Given], Future[Found]],
     todo: deque[Given],

@@ -1,4 +1,4 @@
-"""The commands of studies: questions that take more than one experiment to answer."""
+"""`hall days`: where the days go."""
 
 from __future__ import annotations
 
@@ -29,8 +29,6 @@ from sim.texts import one_line
 
 studies = typer.Typer()
 
-
-# Where the days go
 
 Promises = Annotated[
     list[str] | None,
