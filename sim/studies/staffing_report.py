@@ -8,13 +8,13 @@ from rich.text import Text
 from sim.labels import Labels, title
 from sim.metric_definitions import METRICS
 from sim.numbers import Number, percent, replications_text
-from sim.planning import horizon_dates
 from sim.report_parts import note, plain_table
 from sim.studies.goals import Goal
 from sim.studies.posts import Staff
 from sim.studies.staff_findings import Measured, Staffing
 from sim.studies.staff_tables import staff_rows
 from sim.texts import one_line
+from sim.time_tables import horizon_dates
 
 
 def staffing_report(staffing: Staffing) -> RenderableType:
