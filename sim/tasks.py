@@ -6,6 +6,7 @@ A piece is done the same way wherever it is done: in this process, in another, o
 from __future__ import annotations
 
 import importlib.util
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -131,16 +132,17 @@ def choose_engine(
 
 
 def _is_worth(work: Work, tasks: Sequence[Task]) -> bool:
-    counts = {name: sum(task.scenario == name for task in tasks) for name in work.plans}
-    saved = STEP_IN_SIMPY * sum(
+    counts = Counter(task.scenario for task in tasks)
+    saved = 0.0
+    for name, count in counts.items():
         # One replication runs in SimPy in any case.
-        draw_workload(work.plans[name], work.seed).num_steps * (count - 1)
-        for name, count in counts.items()
-        if count > 1
-    )
-    if saved < WORTH_LOADING:
-        return False
-    return _is_compiled() or saved > WORTH_COMPILING
+        if count > 1:
+            steps = draw_workload(work.plans[name], work.seed).num_steps
+            saved += STEP_IN_SIMPY * steps * (count - 1)
+        # Of many scenarios the first ones tell.
+        if saved > WORTH_COMPILING:
+            return True
+    return saved >= WORTH_LOADING and _is_compiled()
 
 
 def _is_compiled() -> bool:
