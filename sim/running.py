@@ -20,7 +20,7 @@ from sim.loading import Loaded
 from sim.planning import compile_plan
 from sim.precision import Key, Precision, Search
 from sim.records import read
-from sim.results import damaged_files, log_name, open_folder, read_sums, write_logs, write_results
+from sim.results import add_files, damaged_files, log_name, open_folder, read_sums, write_results
 from sim.sources import Sources, load_all
 from sim.store import Store
 from sim.tasks import (
@@ -116,7 +116,7 @@ def run(
             running.experiment(loaded, numbers, reference), leading=leading, folder=path
         )
         if path is not None:
-            write_logs(path, running.logs(path, keep_log))
+            add_files(path, running.logs(path, keep_log))
             write_results(experiment, store, figures)
     return experiment
 
