@@ -6,6 +6,7 @@ written (`52 %`, `12 min`).
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -226,6 +227,7 @@ def _inline(node: Node) -> str | None:
             return text if len(texts) == len(node.items) and len(text) <= _FLOW_WIDTH else None
 
 
+@functools.lru_cache(maxsize=10_000, typed=True)
 def _written(value: ScalarValue) -> str:
     if isinstance(value, str):
         is_bare = _BARE.fullmatch(value) and isinstance(resolve(value), str)

@@ -4,9 +4,10 @@ Every way to switch the groups is a scenario; replication n of each shares its l
 a game of them in every replication, so that intervals are Student's t over replications. Shares of
 all groups add up to the whole change, whatever the groups do to each other.
 
-A group "does nothing alone" if it changes less than a tenth, coming first, of the most that it
-changes anywhere, or cannot be told from nothing then; "changes nothing to speak of" if that most
-is less than a hundredth of the whole change, or cannot be told from nothing.
+A group "does nothing alone" if coming first it changes less than a tenth of the most that it
+changes anywhere, or changes it the other way, or cannot be told from nothing then; it "changes
+nothing to speak of" if that most is less than a hundredth of the whole change, or cannot be told
+from nothing.
 """
 
 from __future__ import annotations
@@ -167,8 +168,9 @@ class Change:
         found = []
         for i, effect in enumerate(self.effects):
             _, most = self.game.most_added(i)
-            is_nothing = abs(effect.alone.mean) < NOTHING_ALONE * abs(most.mean)
-            if effect in self.idle or not (is_nothing or not told(effect.alone)):
+            alone = effect.alone.mean * math.copysign(1, most.mean)
+            is_nothing = alone < NOTHING_ALONE * abs(most.mean) or not told(effect.alone)
+            if effect in self.idle or not is_nothing:
                 continue
             coalitions = self.game.smallest_with(i, MOSTLY)
             partners = tuple(self._chosen(coalition) for coalition in coalitions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -20,7 +21,7 @@ from sim.plots import STEPS
 from sim.studies.attribution import Attribution, Change, Sort
 
 TITLE: Final = "Who changed how much: from the first scenario to the last"
-LESS, MORE = style_at(4), style_at(2)
+LESS, MORE = replace(style_at(4), hatch=""), style_at(2)
 """Of groups that take away, and of groups that add."""
 HEIGHT: Final = 0.42
 """Inches a bar."""
@@ -103,7 +104,7 @@ def _panel(ax: Axes, change: Change, sort: Sort, cast: Cast) -> None:
     edges = [0.0, change.before.mean, change.after.mean, *(end for bar in bars for end in bar)]
     low, high = scale * min(edges), scale * max(edges)
     # Room for the numbers.
-    ax.set_xlim(low - 0.02 * (high - low) * (low < 0), high + 0.3 * (high - low))
+    ax.set_xlim(low - 0.02 * (high - low) * (low < 0), high + 0.4 * (high - low))
     ax.xaxis.set_major_locator(MaxNLocator(8, steps=STEPS))
     ax.grid(visible=False, axis="y")
     ax.set_xlabel("%" if is_share else change.unit)

@@ -166,15 +166,18 @@ def _need_text(change: Change, need: Need) -> str:
     name = need.effect.group.name
     first = _signed(change, need.effect.alone)
     then = f"{_signed(change, need.with_them)} {_interval(change, need.with_them)}".strip()
-    return f"{name} does next to nothing alone ({first}); it needs {wanted}: then {then}"
+    is_other_way = need.effect.alone.mean * need.with_them.mean < 0 and told(need.effect.alone)
+    does = "does the opposite" if is_other_way else "does next to nothing"
+    return f"{name} {does} alone ({first}); it needs {wanted}: then {then}"
 
 
 def _pair_text(change: Change, pair: Partner) -> str:
     names = f"{pair.group.name} and {pair.other.name}"
     amount = _number(change, pair.more, is_difference=True).text(abs(pair.more.mean))
+    amount += f" {_unit_of_changes(change)}"
     if pair.more.mean * change.whole.mean > 0:
-        return f"{names} help each other: together {amount} {_unit_of_changes(change)} more than one by one"
-    return f"{names} do in part the same: together {amount} {_unit_of_changes(change)} less than one by one"
+        return f"{names} help each other: together {amount} more than one by one"
+    return f"{names} do in part the same: together {amount} less than one by one"
 
 
 # Numbers

@@ -113,8 +113,8 @@ class Switches:
         names = ", ".join(group.name for group in groups)
         without = f" without {', '.join(others)}" if others else ""
         message = (
-            f"{problem.message} (with {names}{without}; groups that cannot be told apart are made "
-            "one: --group NAME=REFORM,REFORM)"
+            f"{problem.message} (with {names}{without}; reforms that cannot do without each other "
+            "are one group: --group NAME=REFORM,REFORM)"
         )
         return replace(problem, message=message)
 
