@@ -14,11 +14,18 @@ from rich.console import Console
 
 from sim.errors import ScenarioError
 from sim.studies import attribution_study
-from sim.studies.attribution import Attribution, Change, combinations_of, default_metrics
+from sim.studies.attribution import (
+    Attribution,
+    Change,
+    combinations_of,
+    default_metrics,
+    told,
+)
 from sim.studies.attribution_plot import attribution_figure, waterfall
 from sim.studies.attribution_report import as_json, attribution_report, sentences
 from sim.studies.attribution_study import attribute
-from sim.studies.reform_groups import switches
+from sim.studies.reform_groups import Group, switches
+from sim.studies.shapley import Game, all_coalitions
 
 SHIPPED = Path(__file__).parents[1] / "scenarios"
 OLD, GROUPS = SHIPPED / "lanzhou-2015.yaml", SHIPPED / "groups" / "lanzhou.yaml"
@@ -136,9 +143,28 @@ def test_in_words_who_does_nothing_alone_and_what_it_needs(change: Change) -> No
         "other-office does next to nothing alone (0); it needs one-office: then -4 [-4, -4]",
         "stamp-by-mail and no-stamp do in part the same: together 6 h less than one by one",
         "one-office and other-office help each other: together 4 h more than one by one",
-        "new-forms: nothing to speak of, whatever the others do (never 1 % of the whole change, or "
+        "new-forms: nothing to speak of, whatever the others do (never 2 % of the whole change, or "
         "not to be told from 0)",
     ]
+
+
+def test_who_cannot_be_told_from_nothing_alone_needs_nobody_for_that() -> None:
+    """Of two that add 1 and 10 whatever the other does, the first with scatter when alone."""
+    noise = np.array([-3.0, 3.0, -3.0, 3.0])
+    values = np.stack((noise * 0, 1 + noise, noise * 0 + 10, noise * 0 + 11.5), axis=1)
+    groups = (Group("small", "small", ()), Group("large", "large", ()))
+    found = Change("visits_mean", "hall", groups, Game(2, all_coalitions(2), values))
+    assert not told(found.effects[0].alone)
+    assert found.needs == ()
+
+
+def test_who_does_the_opposite_alone_is_told_so() -> None:
+    values = np.array([[10.0, 11.0, 5.0, 2.0]])
+    groups = (Group("online", "online", ()), Group("review", "review", ()))
+    found = Change("visits_mean", "hall", groups, Game(2, all_coalitions(2), values))
+    assert next(sentences(found)) == (
+        "online does the opposite alone (+1); it needs review: then -3"
+    )
 
 
 def test_groups_are_switched_together(tedious: Path) -> None:

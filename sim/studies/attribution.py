@@ -6,7 +6,7 @@ all groups add up to the whole change, whatever the groups do to each other.
 
 A group "does nothing alone" if coming first it changes less than a tenth of the most that it
 changes anywhere, or changes it the other way, or cannot be told from nothing then; it "changes
-nothing to speak of" if that most is less than a hundredth of the whole change, or cannot be told
+nothing to speak of" if that most is less than a fiftieth of the whole change, or cannot be told
 from nothing.
 """
 
@@ -42,7 +42,7 @@ MOST_EXACT: Final = 10
 """Groups of which every combination is run; of more, orders are sampled."""
 ORDERS: Final = 20
 """So many, unless told."""
-NOTHING_ALONE, NEGLIGIBLE, MOSTLY = 0.1, 0.01, 0.5
+NOTHING_ALONE, NEGLIGIBLE, MOSTLY = 0.1, 0.02, 0.5
 """Shares of the most that a group changes, of the whole change, and of that most again: what it
 takes to have mostly that."""
 TIMES: Final = dict(
@@ -170,9 +170,10 @@ class Change:
             _, most = self.game.most_added(i)
             alone = effect.alone.mean * math.copysign(1, most.mean)
             is_nothing = alone < NOTHING_ALONE * abs(most.mean) or not told(effect.alone)
-            if effect in self.idle or not is_nothing:
-                continue
             coalitions = self.game.smallest_with(i, MOSTLY)
+            # The smallest is that of nobody where others add little to what it does alone.
+            if effect in self.idle or not is_nothing or coalitions == [0]:
+                continue
             partners = tuple(self._chosen(coalition) for coalition in coalitions)
             with_them = self.game.estimate(self.game.added(i, coalitions[0]))
             found.append(Need(effect, partners, with_them))

@@ -45,9 +45,12 @@ def attribution_figure(found: Attribution, sort: Sort = "date") -> Figure:
     Bars of groups are their Shapley values, with intervals; they add up to the whole change.
     """
     ends = {"before": found.switches.before, "after": found.switches.after}
-    names = Labels.of(ends).scenarios
-    if ends["before"].scenario.label == ends["after"].scenario.label:
-        names = {end: loaded.name for end, loaded in ends.items()}
+    labels = Labels.of(ends)
+    # Under reforms a scenario has the label that it had without them.
+    names = {end: loaded.name for end, loaded in ends.items()}
+    own = {end: loaded.scenario.label for end, loaded in ends.items()}
+    if own["before"] != own["after"]:
+        names |= {end: label.text() for end, label in own.items() if label}
     cast = Cast(
         {"before": style_at(0), "after": style_at(1)},
         names,
@@ -55,7 +58,6 @@ def attribution_figure(found: Attribution, sort: Sort = "date") -> Figure:
     )
     rows = len(found.switches.groups) + 2
     figure, panels = grid(len(found.changes), 2, (7.2, HEIGHT * rows + 0.9))
-    labels = Labels.of(ends)
     for ax, change in zip(panels.flat, found.changes, strict=False):
         _panel(ax, change, sort, cast)
         subject = labels.subject(change.metric, change.subject)
@@ -77,41 +79,42 @@ def _panel(ax: Axes, change: Change, sort: Sort, cast: Cast) -> None:
     is_share = METRICS[change.metric].is_share
     scale = 100 if is_share else 1
     last = len(effects) + 1
+    edges = [0.0, change.before.mean, change.after.mean, *(edge for bar in bars for edge in bar)]
+    least, most = scale * min(edges), scale * max(edges)
+    line: dict[str, Any] = {"color": "#333333", "linewidth": 0.8}
     for y, end, value in ((0, "before", change.before), (last, "after", change.after)):
         ax.barh(y, scale * value.mean, 0.7, **cast.styles[end].bar)
         _beside(ax, y, scale * max(value.mean, 0), _number(change, value).text(value.mean))
-    for y, (effect, (start, end_)) in enumerate(zip(effects, bars, strict=True), start=1):
-        style = LESS if end_ < start else MORE
-        ax.barh(y, scale * (end_ - start), 0.7, scale * start, **style.bar)
+    ax.plot((scale * change.before.mean,) * 2, (-0.35, 1.35), **line)
+    for y, (effect, (begin, end_)) in enumerate(zip(effects, bars, strict=True), start=1):
+        style, share = LESS if end_ < begin else MORE, effect.share
+        ax.barh(y, scale * (end_ - begin), 0.7, scale * begin, **style.bar)
         # To the row below, whose bar begins there.
-        ax.plot((scale * end_,) * 2, (y - 0.35, y + 1.35), color="#333333", linewidth=0.8)
-        share = effect.share
-        right = max(start, end_)
-        if share.is_estimable:
-            ends = (scale * (start + share.low), scale * (start + share.high))
-            ax.plot(ends, (y, y), color="black", linewidth=1.4)
-            right = max(right, start + share.high)
+        ax.plot((scale * end_,) * 2, (y - 0.35, y + 1.35), **line)
         number = _number(change, share, is_difference=True)
-        text = number.signed(share.mean).replace("-", "−")
+        text, reach = number.signed(share.mean), [begin, end_]
         if share.is_estimable:
+            reach += [begin + share.low, begin + share.high]
+            ax.plot([scale * edge for edge in reach[2:]], (y, y), color="black", linewidth=1.4)
             interval = Interval(share.mean, share.low, share.high, share.num_replications)
-            text += f" {number.interval(interval)}".replace("-", "−")
-        _beside(ax, y, scale * right, text)
-    ax.plot((scale * change.before.mean,) * 2, (-0.35, 1.35), color="#333333", linewidth=0.8)
+            text += f" {number.interval(interval)}"
+        left, right = scale * min(reach), scale * max(reach)
+        # Where there is more room.
+        is_left = left - least > most - right
+        _beside(ax, y, left if is_left else right, text.replace("-", "−"), is_left)
     groups = [fitted(effect.group.label, columns=46, lines=2) for effect in effects]
     ax.set_yticks(range(last + 1), [cast.names["before"], *groups, cast.names["after"]])
     ax.set_ylim(last + 0.6, -0.6)
-    edges = [0.0, change.before.mean, change.after.mean, *(end for bar in bars for end in bar)]
-    low, high = scale * min(edges), scale * max(edges)
-    # Room for the numbers.
-    ax.set_xlim(low - 0.02 * (high - low) * (low < 0), high + 0.4 * (high - low))
+    room = most - least
+    ax.set_xlim(least - 0.02 * room * (least < 0), most + 0.15 * room)
     ax.xaxis.set_major_locator(MaxNLocator(8, steps=STEPS))
     ax.grid(visible=False, axis="y")
     ax.set_xlabel("%" if is_share else change.unit)
 
 
-def _beside(ax: Axes, y: float, x: float, text: str) -> None:
-    at: dict[str, Any] = {"xytext": (5, 0), "textcoords": "offset points", "va": "center"}
+def _beside(ax: Axes, y: float, x: float, text: str, is_left: bool = False) -> None:
+    at: dict[str, Any] = {"textcoords": "offset points", "va": "center"}
+    at |= {"xytext": (-5, 0), "ha": "right"} if is_left else {"xytext": (5, 0), "ha": "left"}
     ax.annotate(text, (x, y), **at, **SMALL)
 
 
