@@ -54,6 +54,7 @@ def run(
     figures: bool = False,
     only: int | None = None,
     check: bool = False,
+    details: bool = True,
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Experiment:
@@ -74,6 +75,8 @@ def run(
     figures    whether the folder gets figures too.
     only       the number of one replication, which is run alone, without a folder.
     check      assert on every replication that is run the laws that hold in every run.
+    details    whether to keep distributions: the tables of lead times, half-hours and visits. With
+               hundreds of scenarios they take most of the memory.
     say        told what else there is to know, a line at a time.
 
     A replication that fails is missing from the tables, see `Experiment.missing`.
@@ -108,7 +111,9 @@ def run(
             store = Store.in_memory(definition)
         else:
             store = stack.enter_context(open_folder(path, definition, loaded))
-        running = _Running(store, Work(plans, seed, check), engine, jobs, cluster, progress, say)
+        running = _Running(
+            store, Work(plans, seed, check, details=details), engine, jobs, cluster, progress, say
+        )
         running.run(numbers)
         if precision is not None:
             numbers = running.run_until(precision, numbers)

@@ -70,6 +70,8 @@ class Work:
     engine: Engine = "simpy"
     remark: str = ""
     """What is to be said of the engine, in one line."""
+    details: bool = True
+    """Whether to keep the distributions of early replications."""
 
     def do(self, task: Task) -> Done | Failed:
         """Do one of them.
@@ -91,7 +93,7 @@ class Work:
             return Failed(one_line(error))
         except Exception as error:
             return Failed(one_line(f"{type(error).__name__}: {error}"))
-        record = Record.of(found.measures, task.number, self.engine)
+        record = Record.of(found.measures, task.number, self.engine, self.details)
         return Done(record, seconds=found.seconds)
 
 

@@ -79,8 +79,8 @@ def verify(
         chosen = random.Random(found.digest).sample(kept, min(sample, len(kept)))
         for done, (name, number) in enumerate(sorted(chosen), start=1):
             measures = replicate(plans[name], found.seed, number, "simpy").measures
-            again = Record.of(measures, number, "simpy")
             [(_, record)] = store.records(name, range(number, number + 1))
+            again = Record.of(measures, number, "simpy", record.has_details)
             if (again.keys, again.measures) != (record.keys, record.measures):
                 findings.problems.append(
                     f"{one_line(folder)}: replication {number} of {one_line(name)} comes out "

@@ -288,6 +288,8 @@ def test_the_command_keeps_tables_and_figure(tedious: Path, hall: Hall) -> None:
     assert whole["change"].item() == pytest.approx(shares["share"].sum())
     assert Path("r/attribution.png").read_bytes().startswith(b"\x89PNG")
     assert hall("verify", "r")[0] == 0
+    # Distributions of every combination would be most of the folder.
+    assert pd.read_parquet("r/half_hours.parquet").empty
 
 
 def test_the_same_question_is_answered_at_once(

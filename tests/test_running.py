@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from halls import CATALOGUE, plan_of
 
-from sim import records, replication, running, tasks
+from sim import records, replication, running, tasks, verifying
 from sim.cli import main
 from sim.engines import compiled_draw, compiled_engine, compiled_tally, simpy_engine
 from sim.engines.native import NoMachineCodeError
@@ -343,6 +343,18 @@ def test_distributions_are_kept_of_the_first_replications_only(
     assert set(found.metrics["replication"]) == {0, 1, 2, 3}
     assert all(set(table["replication"]) == {0, 1} for table in tables(found)[1:] if len(table))
     assert_same_tables(read_results(tmp_path / "results"), found)
+
+
+def test_without_details_metrics_are_all_that_is_kept(tmp_path: Path) -> None:
+    whole = running.run(SCENARIOS, 2, engine="simpy")
+    found = running.run(
+        SCENARIOS, 2, engine="simpy", folder=tmp_path / "r", details=False, figures=True
+    )
+    pd.testing.assert_frame_equal(found.metrics, whole.metrics)
+    assert all(table.empty for table in tables(found)[1:])
+    assert not whole.half_hours.empty
+    assert_same_tables(read_results(tmp_path / "r"), found)
+    assert verifying.verify(tmp_path / "r", 2, lambda *_: None).problems == []
 
 
 def test_a_precision_is_of_the_metrics_that_lead() -> None:

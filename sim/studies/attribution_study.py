@@ -102,6 +102,7 @@ def attribute(
             folder=path,
             engine=engine,
             jobs=jobs,
+            details=False,
             progress=progress,
             say=say,
         )
