@@ -15,7 +15,6 @@ from sim.cli_options import (
     File,
     Jobs,
     Json,
-    Metrics,
     Output,
     Replications,
     Seed,
@@ -90,7 +89,16 @@ def attribute(
             metavar="FILE", help="File that says which are switched together.", show_default=False
         ),
     ] = None,
-    metrics: Metrics = None,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metric",
+            metavar="NAME[:SUBJECT]",
+            help="What is attributed, in the place of mean times of promises and mean visits; "
+            "several times.",
+            show_default=False,
+        ),
+    ] = None,
     sort: Annotated[
         Sorting, typer.Option(help="Groups by their dates, or the largest share first.")
     ] = Sorting.date,

@@ -26,6 +26,9 @@ BOTH_ENGINES: Final = "replication 0 identical in both engines"
 """What is to be said of the compiled engine."""
 STEP_IN_SIMPY: Final = 8e-6
 """Seconds that a step takes there, about; it decides only what `auto` means."""
+SIDE_BY_SIDE: Final = 32
+"""Scenarios of which replications take turns: the tables that engines make of a plan are kept for
+64, and made anew for each replication if more take turns."""
 WORTH_LOADING, WORTH_COMPILING = 2.0, 40.0
 """Seconds that the compiled engine must save before it is loaded, or made for the first time."""
 
@@ -100,12 +103,16 @@ class Work:
 def replications_to_do(done: Mapping[str, Collection[int]], numbers: range) -> list[Task]:
     """The first replication of every scenario before the second of any, but for what is done.
 
+    Many scenarios are done so many (`SIDE_BY_SIDE`) at a time.
+
     done  numbers of replications by scenario.
     """
+    names = list(done)
     return [
         Task("replicate", name, number)
+        for first in range(0, len(names), SIDE_BY_SIDE)
         for number in numbers
-        for name in done
+        for name in names[first : first + SIDE_BY_SIDE]
         if number not in done[name]
     ]
 

@@ -26,6 +26,7 @@ from sim.studies.attribution_report import as_json, attribution_report, sentence
 from sim.studies.attribution_study import attribute
 from sim.studies.reform_groups import Group, switches
 from sim.studies.shapley import Game, all_coalitions
+from sim.tasks import Done, Failed, Task, Work
 
 SHIPPED = Path(__file__).parents[1] / "scenarios"
 OLD, GROUPS = SHIPPED / "lanzhou-2015.yaml", SHIPPED / "groups" / "lanzhou.yaml"
@@ -322,6 +323,26 @@ def test_damaged_tables_are_made_anew(tedious: Path, hall: Hall) -> None:
     Path("r/metrics.parquet").write_bytes(b"")
     assert hall(*COMMAND, "-r", "1", "-o", "r")[:2] == first[:2]
     assert hall("verify", "r")[0] == 0
+
+
+def test_a_replication_that_fails_is_missing_and_tried_again(
+    tedious: Path, hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    do = Work.do
+
+    def fails(self: Work, task: Task) -> Done | Failed:
+        is_bad = task == Task("replicate", "tedious+stamps", 1)
+        return Failed("out of stamps") if is_bad else do(self, task)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Work, "do", fails)
+        code, out, err = hall(*COMMAND, "-r", "3", "-o", "r", "--json")
+    assert code == 4
+    assert "replication 1 of tedious+stamps failed: out of stamps" in err
+    assert {row["replications"] for row in json.loads(out)["shares"]} == {2}
+    code, out, _ = hall(*COMMAND, "-r", "3", "-o", "r", "--json")
+    assert code == 0
+    assert {row["replications"] for row in json.loads(out)["shares"]} == {3}
 
 
 def test_an_edited_reform_is_another_question(tedious: Path, hall: Hall) -> None:

@@ -28,7 +28,7 @@ from sim.loading import scenario_from
 from sim.precision import Precision
 from sim.replication import compare_engines, replicate
 from sim.results import read_results
-from sim.tasks import Task, Work, choose_engine
+from sim.tasks import Task, Work, choose_engine, replications_to_do
 
 TUTORIAL = Path(__file__).parents[1] / "scenarios" / "tutorial.yaml"
 TABLES = ("metrics", "lead_times", "half_hours", "visits")
@@ -343,6 +343,17 @@ def test_distributions_are_kept_of_the_first_replications_only(
     assert set(found.metrics["replication"]) == {0, 1, 2, 3}
     assert all(set(table["replication"]) == {0, 1} for table in tables(found)[1:] if len(table))
     assert_same_tables(read_results(tmp_path / "results"), found)
+
+
+def test_many_scenarios_take_turns_some_at_a_time() -> None:
+    names = [f"hall-{number}" for number in range(40)]
+    todo = replications_to_do(dict.fromkeys(names, ()) | {"hall-1": {0}}, range(2))
+    order = [(task.scenario, task.number) for task in todo]
+    some, others = names[:32], names[32:]
+    turns = [*((some, n) for n in (0, 1)), *((others, n) for n in (0, 1))]
+    expected = [(name, number) for part, number in turns for name in part]
+    expected.remove(("hall-1", 0))
+    assert order == expected
 
 
 def test_without_details_metrics_are_all_that_is_kept(tmp_path: Path) -> None:
