@@ -13,6 +13,7 @@ from typing import Annotated, Final
 import typer
 
 from sim import terminal
+from sim.cli_attribute import studies as attribute_study
 from sim.cli_days import studies as days_study
 from sim.cli_experiments import experiments, warn
 from sim.cli_options import (
@@ -179,7 +180,7 @@ def validate(seed: Seed = 1) -> None:
         raise typer.Exit(BUG)
 
 
-for commands in (experiments, days_study, staff_study):
+for commands in (experiments, days_study, attribute_study, staff_study):
     app.add_typer(commands)
 
 

@@ -121,13 +121,12 @@ def paired_differences(
         if name == reference:
             continue
         replications = wide[reference].columns.intersection(other.columns)
-        before = wide[reference][replications]
-        after = other[replications]
-        known = set(after.index)
-        for key in keys:
-            if key in known:
-                x, y = before.loc[key].to_numpy(), after.loc[key].to_numpy()
-                rows.append((*key, reference, name, *_difference(x, y, confidence)))
+        known = set(other.index)
+        shared = [key for key in keys if key in known]
+        before = wide[reference].loc[shared, replications].to_numpy()
+        after = other.loc[shared, replications].to_numpy()
+        for key, x, y in zip(shared, before, after, strict=True):
+            rows.append((*key, reference, name, *_difference(x, y, confidence)))
     return pd.DataFrame(rows, columns=DIFFERENCES)
 
 

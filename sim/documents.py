@@ -13,6 +13,7 @@ Nodes are never changed; functions return new ones.
 from __future__ import annotations
 
 import codecs
+import functools
 import json
 import os
 import re
@@ -68,7 +69,7 @@ def read_document(path: Path, root: Path) -> MapNode:
         line, column = _end_of(content[: error.start].decode("utf-8"))
         found = f"byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8"
         raise _error(Mark(name, line, column), found) from None
-    node = _read_text(text, lambda line, column: Mark(name, line, column))
+    node = _read_file(name, text)
     if node is None:
         raise _error(Mark(name, 1, 1), "the file is empty; a map of 'key: value' lines is expected")
     if not isinstance(node, MapNode):
@@ -167,6 +168,12 @@ _STATEMENT = re.compile(rf"({'|'.join(SOURCE_WORDS)})(?![A-Za-z0-9_-])")
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 # The C loader where there is one: its events are safe (its compose is not) and 20 times faster.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@functools.lru_cache(maxsize=128)
+def _read_file(name: str, text: str) -> Node | None:
+    """The tree of a file: read once, however many scenarios the file is a part of."""
+    return _read_text(text, lambda line, column: Mark(name, line, column))
 
 
 def _read_text(text: str, mark_at: Callable[[int, int], Mark]) -> Node | None:

@@ -50,7 +50,7 @@ class Experiment:
     replications: int
     metrics: pd.DataFrame
     """scenario, replication, metric, subject, unit, value (NaN: nothing to measure)."""
-    # of the first replications, see `records.DETAILED`
+    # of the first replications, see `records.DETAILED`; empty if run without details
     lead_times: pd.DataFrame
     """scenario, replication, time (a promise), unit, lead_time, share finished within it."""
     half_hours: pd.DataFrame

@@ -31,15 +31,20 @@ class Record:
     engine: str
 
     @classmethod
-    def of(cls, measures: Measures, number: int, engine: str) -> Record:
-        """The record of replication `number`."""
+    def of(cls, measures: Measures, number: int, engine: str, with_details: bool = True) -> Record:
+        """The record of replication `number`; of an early one with distributions, if wanted."""
         values = measures.values
         data: dict[str, Any] = {"values": list(values.values())}
-        if number < DETAILED:
+        if with_details and number < DETAILED:
             for name in ("lead_times", "half_hours", "visits", "months"):
                 table = getattr(measures, name)
                 data[name] = {column: np.asarray(c).tolist() for column, c in table.items()}
         return cls(_json(list(values)), _json(data), engine)
+
+    @property
+    def has_details(self) -> bool:
+        """Whether it has distributions."""
+        return read(self)[1].keys() != {"values"}
 
 
 def read(record: Record) -> tuple[list[tuple[str, str]], dict[str, Any]]:

@@ -6,6 +6,7 @@ written (`52 %`, `12 min`).
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -231,14 +232,19 @@ def _inline(node: Node) -> str | None:
 
 def _written(value: ScalarValue) -> str:
     if isinstance(value, str):
-        is_bare = _BARE.fullmatch(value) and isinstance(resolve(value), str)
-        if is_bare and not _means_something_else(value):
-            return value
-        return json.dumps(value, ensure_ascii=False)
+        return _text_written(value)
     if isinstance(value, float):
         text = str(value).replace("inf", ".inf").replace("nan", ".nan")
         return text.replace("e", ".0e") if "." not in text else text  # 1e+16 is text in YAML 1.1
     return json.dumps(value)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _text_written(text: str) -> str:
+    is_bare = _BARE.fullmatch(text) and isinstance(resolve(text), str)
+    if is_bare and not _means_something_else(text):
+        return text
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _means_something_else(text: str) -> bool:

@@ -8,6 +8,7 @@
     figures/*.png            where they were asked for
     logs/NAME-3.parquet      the event log of replication 3, where it was asked for
     studies/                 tables and figures of studies, where they were asked for
+    attribution.*            what a study makes of them
     SHA256SUMS               of all these but the first: `sha256sum -c SHA256SUMS`
 
 Tables and figures follow from the replications, and are made anew when there are more of them. The
@@ -199,10 +200,14 @@ def log_name(scenarios: Iterable[str], scenario: str, number: int) -> str:
     return f"{LOGS}/{file_names(list(scenarios))[scenario]}-{number}.parquet"
 
 
-def write_logs(folder: Path, logs: Iterable[tuple[str, bytes]]) -> None:
-    """Write event logs, each with its file. Raises ResultsError."""
+def add_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
+    """Write more files, each by its path in the folder: event logs, or what a study makes.
+
+    Event logs stay; others follow from the tables, and are gone when these are made anew. Raises
+    ResultsError.
+    """
     try:
-        for name, content in logs:
+        for name, content in files:
             (folder / name).parent.mkdir(exist_ok=True)
             write_whole(folder / name, content)
             _write_sums(folder, {**read_sums(folder), name: _sum(content)})

@@ -21,7 +21,7 @@ from sim.loading import Loaded
 from sim.planning import compile_plan
 from sim.precision import Key, Precision, Search
 from sim.records import read, read_splits
-from sim.results import damaged_files, log_name, open_folder, read_sums, write_logs, write_results
+from sim.results import add_files, damaged_files, log_name, open_folder, read_sums, write_results
 from sim.sources import Sources, load_all
 from sim.store import Store
 from sim.tasks import (
@@ -56,6 +56,7 @@ def run(
     only: int | None = None,
     check: bool = False,
     splits: bool = False,
+    details: bool = True,
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Experiment:
@@ -77,6 +78,8 @@ def run(
     only       the number of one replication, which is run alone, without a folder.
     check      assert on every replication that is run the laws that hold in every run.
     splits     whether lead times are split along critical paths too, see `Experiment.splits`.
+    details    whether to keep distributions: the tables of lead times, half-hours and visits. With
+               hundreds of scenarios they take most of the memory.
     say        told what else there is to know, a line at a time.
 
     A replication that fails is missing from the tables, see `Experiment.missing`.
@@ -112,7 +115,14 @@ def run(
         else:
             store = stack.enter_context(open_folder(path, definition, loaded))
         running = _Running(
-            store, Work(plans, seed, check), splits, engine, jobs, cluster, progress, say
+            store,
+            Work(plans, seed, check, details=details),
+            splits,
+            engine,
+            jobs,
+            cluster,
+            progress,
+            say,
         )
         running.run(numbers)
         if precision is not None:
@@ -121,7 +131,7 @@ def run(
             running.experiment(loaded, numbers, reference), leading=leading, folder=path
         )
         if path is not None:
-            write_logs(path, running.logs(path, keep_log))
+            add_files(path, running.logs(path, keep_log))
             write_results(experiment, store, figures)
     return experiment
 

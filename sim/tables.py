@@ -65,7 +65,7 @@ class Tables:
         if name == "half_hours":
             tables = [_readable(table) for table in tables]
         # A hall without pools has a table without columns.
-        lengths = [len(table.get(columns[-1], ())) for table in tables]
+        lengths = np.array([len(table.get(columns[-1], ())) for table in tables], dtype=np.int64)
         table: dict[str, Any] = {
             "scenario": np.repeat([scenario for scenario, _, _ in self.details], lengths),
             "replication": np.repeat([number for _, number, _ in self.details], lengths),

@@ -6,6 +6,7 @@ A piece is done the same way wherever it is done: in this process, in another, o
 from __future__ import annotations
 
 import importlib.util
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,9 @@ BOTH_ENGINES: Final = "replication 0 identical in both engines"
 """What is to be said of the compiled engine."""
 STEP_IN_SIMPY: Final = 8e-6
 """Seconds that a step takes there, about; it decides only what `auto` means."""
+SIDE_BY_SIDE: Final = 32
+"""Scenarios of which replications take turns: the tables that engines make of a plan are kept for
+64, and made anew for each replication if more take turns."""
 WORTH_LOADING, WORTH_COMPILING = 2.0, 40.0
 """Seconds that the compiled engine must save before it is loaded, or made for the first time."""
 
@@ -74,6 +78,8 @@ class Work:
     engine: Engine = "simpy"
     remark: str = ""
     """What is to be said of the engine, in one line."""
+    details: bool = True
+    """Whether to keep the distributions of early replications."""
 
     def do(self, task: Task) -> Done | Failed:
         """Do one of them.
@@ -98,7 +104,7 @@ class Work:
             return Failed(one_line(error))
         except Exception as error:
             return Failed(one_line(f"{type(error).__name__}: {error}"))
-        record = Record.of(found.measures, task.number, self.engine)
+        record = Record.of(found.measures, task.number, self.engine, self.details)
         return Done(record, seconds=found.seconds)
 
 
@@ -109,10 +115,17 @@ def replications_to_do(
 ) -> list[Task]:
     """The first replication of every scenario before the second of any, but for what is done.
 
+    Many scenarios are done so many (`SIDE_BY_SIDE`) at a time.
+
     done  numbers of replications by scenario.
     """
+    names = list(done)
     return [
-        Task(what, name, number) for number in numbers for name in done if number not in done[name]
+        Task(what, name, number)
+        for first in range(0, len(names), SIDE_BY_SIDE)
+        for number in numbers
+        for name in names[first : first + SIDE_BY_SIDE]
+        if number not in done[name]
     ]
 
 
@@ -140,16 +153,17 @@ def choose_engine(
 
 
 def _is_worth(work: Work, tasks: Sequence[Task]) -> bool:
-    counts = {name: sum(task.scenario == name for task in tasks) for name in work.plans}
-    saved = STEP_IN_SIMPY * sum(
+    counts = Counter(task.scenario for task in tasks)
+    saved = 0.0
+    for name, count in counts.items():
         # One replication runs in SimPy in any case.
-        draw_workload(work.plans[name], work.seed).num_steps * (count - 1)
-        for name, count in counts.items()
-        if count > 1
-    )
-    if saved < WORTH_LOADING:
-        return False
-    return _is_compiled() or saved > WORTH_COMPILING
+        if count > 1:
+            steps = draw_workload(work.plans[name], work.seed).num_steps
+            saved += STEP_IN_SIMPY * steps * (count - 1)
+        # Of many scenarios the first ones tell.
+        if saved > WORTH_COMPILING:
+            return True
+    return saved >= WORTH_LOADING and _is_compiled()
 
 
 def _is_compiled() -> bool:

@@ -83,8 +83,8 @@ def verify(
         chosen = random.Random(found.digest).sample(kept, min(sample, len(kept)))
         for done, (name, number) in enumerate(sorted(chosen), start=1):
             measures = replicate(plans[name], found.seed, number, "simpy").measures
-            again = Record.of(measures, number, "simpy")
             [(_, record)] = store.records(name, range(number, number + 1))
+            again = Record.of(measures, number, "simpy", record.has_details)
             is_same = (again.keys, again.measures) == (record.keys, record.measures)
             for _, splits in store.splits(name, range(number, number + 1)):
                 is_same &= splits == _splits(plans[name], found.seed, number)

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from halls import CATALOGUE, plan_of
 
-from sim import records, replication, running, tasks
+from sim import records, replication, running, tasks, verifying
 from sim.cli import main
 from sim.engines import compiled_draw, compiled_engine, compiled_tally, simpy_engine
 from sim.engines.native import NoMachineCodeError
@@ -28,7 +28,7 @@ from sim.loading import scenario_from
 from sim.precision import Precision
 from sim.replication import compare_engines, replicate
 from sim.results import read_results
-from sim.tasks import Task, Work, choose_engine
+from sim.tasks import Task, Work, choose_engine, replications_to_do
 
 TUTORIAL = Path(__file__).parents[1] / "scenarios" / "tutorial.yaml"
 TABLES = ("metrics", "lead_times", "half_hours", "visits")
@@ -343,6 +343,29 @@ def test_distributions_are_kept_of_the_first_replications_only(
     assert set(found.metrics["replication"]) == {0, 1, 2, 3}
     assert all(set(table["replication"]) == {0, 1} for table in tables(found)[1:] if len(table))
     assert_same_tables(read_results(tmp_path / "results"), found)
+
+
+def test_many_scenarios_take_turns_some_at_a_time() -> None:
+    names = [f"hall-{number}" for number in range(40)]
+    todo = replications_to_do(dict.fromkeys(names, ()) | {"hall-1": {0}}, range(2))
+    order = [(task.scenario, task.number) for task in todo]
+    some, others = names[:32], names[32:]
+    turns = [*((some, n) for n in (0, 1)), *((others, n) for n in (0, 1))]
+    expected = [(name, number) for part, number in turns for name in part]
+    expected.remove(("hall-1", 0))
+    assert order == expected
+
+
+def test_without_details_metrics_are_all_that_is_kept(tmp_path: Path) -> None:
+    whole = running.run(SCENARIOS, 2, engine="simpy")
+    found = running.run(
+        SCENARIOS, 2, engine="simpy", folder=tmp_path / "r", details=False, figures=True
+    )
+    pd.testing.assert_frame_equal(found.metrics, whole.metrics)
+    assert all(table.empty for table in tables(found)[1:])
+    assert not whole.half_hours.empty
+    assert_same_tables(read_results(tmp_path / "r"), found)
+    assert verifying.verify(tmp_path / "r", 2, lambda *_: None).problems == []
 
 
 def test_a_precision_is_of_the_metrics_that_lead() -> None:

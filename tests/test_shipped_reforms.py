@@ -63,6 +63,7 @@ CHANGES = {
     r"|(social_insurance|housing_fund)\.service\.lognormal\.(mean|cv)$)",
     "online": rf"{FILINGS}(attributes\.channel\.|activities\."
     r"(file_online\.|answer_message\.|\w+\.after$|\w+\.when\.channel$))",
+    "online-documents": rf"{SET_UPS}activities\.file_online\.documents$",
     "online-2018": rf"{FILINGS}attributes\.channel\.",
     "online-2019": rf"{FILINGS}attributes\.channel\.",
     "online-2020": rf"{FILINGS}attributes\.channel\.",
@@ -73,7 +74,7 @@ CHANGES = {
     "seal-no-permit": r"pools\.police_window\.|case_types\.police_matters\."
     rf"|{SET_UPS}activities\.(seal_permit\.|seal_engraving\.gate\.|\w+\.after$)",
     "seconds": r"case_types\.individual\.(attributes\.decision\.|activities\."
-    r"(examination\.when|online_examination|automatic_review|approval\.after))",
+    r"(examination\.when|online_examination|automatic_review|second_tray\.after))",
     "simple-cancel": r"case_types\.cancellation\.activities\.notice\.(label|delay)\.",
     "terminals": r"pools\.terminals\.|case_types\.enquiry\.(attributes|activities)\.",
     "three-in-one": rf"{COMPANIES}(apply_for_code\.|organisation_code\.|collect_code\."
@@ -176,7 +177,7 @@ def test_each_two_go_together_in_either_order_or_are_refused_in_both() -> None:
             refused.add(pair)
     # A signature round that is abolished is not held every day either.
     assert refused == {
-        *(("daily-signature", other) for other in ("merged-review", "name-self", "seconds")),
+        *(("daily-signature", other) for other in ("merged-review", "name-self")),
     }
 
 
