@@ -49,6 +49,9 @@ def month_figure(months: pd.DataFrame, loaded: Mapping[str, Loaded], caption: st
             _published(ax, loaded, subject)
         else:
             ax.set_ylim(bottom=0)
+        # Room for the numbers of the reforms.
+        low, high = ax.get_ylim()
+        ax.set_ylim(low, high + 0.15 * (high - low))
         ax.set_title(shown({"": heading}, ""))
         ax.set_ylabel(unit)
         _mark(ax, list(reforms))
@@ -81,7 +84,7 @@ def _panels(
     ]
     for metric, subjects, names, what, unit in (
         ("working_days_median", list(promises), labels.promises, "", "working days"),
-        ("in_progress", case_types, labels.case_types, "in progress at the end", "cases"),
+        ("in_progress", case_types, labels.case_types, "in progress", "cases"),
         ("visits_mean", case_types, labels.case_types, "mean visits", "visits"),
         ("stock", list(dict.fromkeys(stocks)), labels.stocks, "", "stock"),
     ):
@@ -154,7 +157,7 @@ def _published(ax: Axes, loaded: Mapping[str, Loaded], subject: str) -> None:
                 ax.annotate(
                     f"published {figure.equals:,.0f}",
                     (end, figure.equals),
-                    xytext=(-10, -14),
+                    xytext=(-16, -20),
                     textcoords="offset points",
                     ha="right",
                     **SMALL,
