@@ -157,7 +157,7 @@ def _published(ax: Axes, loaded: Mapping[str, Loaded], subject: str) -> None:
                 ax.annotate(
                     f"published {figure.equals:,.0f}",
                     (end, figure.equals),
-                    xytext=(-16, -20),
+                    xytext=(-2, -34),
                     textcoords="offset points",
                     ha="right",
                     **SMALL,
