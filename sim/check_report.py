@@ -8,7 +8,7 @@ from typing import Final
 from sim.loading import Loaded, provenance
 from sim.offered_load import offered_load
 from sim.reforms import ReformFile
-from sim.scenario import Scenario
+from sim.scenario import Phase, Scenario
 from sim.texts import one_line
 from sim.validation import warnings_about
 
@@ -25,6 +25,10 @@ def check_report(loaded: Loaded) -> list[str]:
     return [
         f"{one_line(loaded.path)}: ok",
         *(f"  with {_reform_line(reform)}" for reform in loaded.reforms),
+        *(
+            f"  from {phase.since} on: {_dated_line(loaded.scenario, phase)}"
+            for phase in loaded.scenario.phases[1:]
+        ),
         f"  {len(rows)} numbers: {', '.join(shares)}",
         *(
             f"    {one_line(row.mark)}: {one_line(row.path)}: {one_line(row.value)}"
@@ -39,6 +43,13 @@ def _reform_line(reform: ReformFile) -> str:
     """A reform's name, and since when it holds."""
     since = reform.about.effective
     return one_line(reform.name) + (f", {since}" if since else "")
+
+
+def _dated_line(scenario: Scenario, phase: Phase) -> str:
+    """The reforms that take effect on a day, and which of them move cases in progress over."""
+    moves = {n for n, reform in scenario.dated_reforms.items() if reform.in_progress == "move"}
+    names = [one_line(n) + " (cases move over)" * (n in moves) for n in phase.reforms]
+    return ", ".join(names)
 
 
 def load_line(scenario: Scenario) -> str:
