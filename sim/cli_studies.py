@@ -2,6 +2,113 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
+from sim import terminal
+from sim.cli_options import (
+    Engine,
+    EngineChoice,
+    File,
+    Jobs,
+    Json,
+    Output,
+    Replications,
+    Seed,
+    Settings,
+    examples,
+)
+from sim.errors import Mark, Problem, ScenarioError
+from sim.exit_codes import INCOMPLETE
+from sim.texts import one_line
+
 studies = typer.Typer()
+
+
+# Calibration and sensitivity
+
+
+@studies.command(
+    short_help="Fit free parameters of a scenario to published figures.",
+    epilog=examples(
+        "hall calibrate scenarios/lanzhou-2015.yaml",
+        "hall calibrate scenarios/lanzhou-2020.yaml --fit my-fit.yaml -r 20 -j 2",
+        "hall calibrate scenarios/lanzhou-2015.yaml --write",
+    ),
+)
+def calibrate(
+    file: File,
+    fit_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--fit",
+            metavar="FILE",
+            help="What is free and what it is fitted to; unless told, the file of the scenario's "
+            "name in the folder fits/ beside the scenarios.",
+            show_default=False,
+        ),
+    ] = None,
+    budget: Annotated[
+        int, typer.Option(min=1, max=100_000, metavar="N", help="The most points that are tried.")
+    ] = 100,
+    write: Annotated[
+        bool,
+        typer.Option("--write", help="Write the values, and where they are from, into the files."),
+    ] = False,
+    replications: Replications = 10,
+    seed: Seed = 1,
+    settings: Settings = None,
+    output: Output = None,
+    as_json: Json = False,
+    engine: Engine = EngineChoice.auto,
+    jobs: Jobs = 1,
+) -> None:
+    """Fit free parameters of a scenario to published figures.
+
+    All values are tried on the same random numbers. The fit is then looked at with a tenth less and
+    more demand, on other random numbers, and along each parameter; what cannot be met is said, with
+    the nearest that can be had. Everything is kept: the same command goes on, or answers at once.
+    """
+    from sim.loading import load_document
+    from sim.plot_style import rendered
+    from sim.studies import calibration_report, write_back
+    from sim.studies.calibration import calibrate as fit_to_targets
+    from sim.studies.calibration_plot import calibration_figure
+    from sim.studies.fits import fit_file_of, read_fit
+    from sim.studies.study_files import check_folder, study_folder, write_study
+
+    if write and settings:
+        found = "a scenario under --set is not that of its files; write the value there first"
+        raise ScenarioError([Problem(Mark("hall calibrate --write"), "", found)])
+    loaded = load_document(file, settings or ())
+    fit_file = fit_file or fit_file_of(file)
+    fit = read_fit(fit_file, loaded)
+    folder = output or study_folder("calibrate", loaded, seed, fit.definition, budget)
+    check_folder(folder)
+    with terminal.ProgressLine() as progress:
+        came = fit_to_targets(
+            *(fit, replications, seed),
+            budget=budget,
+            folder=folder,
+            engine=engine.value,
+            jobs=jobs,
+            progress=progress,
+            say=terminal.say,
+        )
+    figure = calibration_figure(came, f"Seed {seed}; the warm-up is not counted.")
+    write_study(folder, came.tables(), [("calibration", rendered(figure))])
+    changes = write_back.changes(fit, came.outcome)
+    if write:
+        statement = write_back.statement(fit.targets, fit_file)
+        write_back.write_back(fit, came.outcome, statement, lambda: load_document(file))
+    if as_json:
+        terminal.write_json(calibration_report.as_json(came, changes, write))
+    else:
+        terminal.show(calibration_report.calibration_report(came, changes, write))
+        terminal.write(f"results: {one_line(folder)}\n")
+    for one in came.missing:
+        terminal.say(one.text)
+    if came.missing:
+        raise typer.Exit(INCOMPLETE)

@@ -25,7 +25,6 @@ import numpy as np
 
 from sim.errors import Problem, ScenarioError
 from sim.experiment import Missing
-from sim.scenario import Published
 from sim.studies.fits import Fit, Parameter, Point
 from sim.studies.trials import Bench, Progress, Trial, Variant
 from sim.tasks import EngineChoice
@@ -424,9 +423,3 @@ def _moved(point: Point, number: int, value: float) -> Point:
 
 def _is_along(point: Point, other: Point, number: int) -> bool:
     return _moved(point, number, other[number]) == other
-
-
-def sources(targets: Mapping[str, Published]) -> str:
-    """What a value that was fitted says of where it is from."""
-    said = [f"{name}" for name in targets]
-    return f"calibrated against {', '.join(said)}"

@@ -133,6 +133,12 @@ class Fit:
         """The scenario as it is."""
         return tuple(parameter.start for parameter in self.parameters)
 
+    @property
+    def definition(self) -> str:
+        """All that can change what comes out, besides the scenario."""
+        parameters = [(p.name, p.paths, p.low, p.high, p.step, p.prefer) for p in self.parameters]
+        return repr((parameters, list(self.targets)))
+
     def scenario(self, point: Point) -> Loaded:
         """The scenario with these values; raises ScenarioError if it cannot be."""
         values: dict[ValuePath, ScalarValue] = {}
