@@ -6,10 +6,11 @@ the same study goes on where it was, and answers at once when all is there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from sim import running
 from sim.comparison import KEPT
@@ -17,6 +18,7 @@ from sim.definition import Definition
 from sim.experiment import Missing
 from sim.loading import Loaded
 from sim.scenario import Published
+from sim.studies.answers import answer, key_of
 from sim.studies.companions import companions, misfit
 from sim.studies.fits import Fit, Point
 from sim.studies.moved import with_demand
@@ -26,6 +28,8 @@ AT_ONCE: Final = 20
 """The most points of one experiment: more would take much memory."""
 RUNS: Final = "runs"
 """The folder of the experiments, in that of the study."""
+ANSWERS: Final = "answers"
+"""And of what was read of them."""
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of runs done and their number in all, as far as it is known."""
@@ -96,6 +100,21 @@ class Bench:
         return [self.known[variant] for variant in variants]
 
     def _run(self, variants: Sequence[Variant], seed: int) -> None:
+        names = [self._name(variant) for variant in variants]
+        folder = None if self.folder is None else self.folder / ANSWERS
+        key = key_of(self.fit.loaded, seed, self.fit.definition, self.replications, names)
+        told = self._progress(len(variants))
+        found = answer(folder, key, lambda: self._results(variants, seed, told))
+        self.missing += [Missing(**one) for one in found["missing"]]
+        for variant, results in zip(variants, found["results"], strict=True):
+            self.known[variant] = {
+                name: Result(self.fit.targets[name], **result) for name, result in results.items()
+            }
+
+    def _results(
+        self, variants: Sequence[Variant], seed: int, told: Progress | None
+    ) -> dict[str, Any]:
+        """What came of each variant, and what is missing, as JSON has it."""
         scenarios = {self._name(variant): self._scenario(variant) for variant in variants}
         folder = None
         if self.folder is not None:
@@ -108,31 +127,28 @@ class Bench:
             tables=False,
             engine=self.engine,
             jobs=self.jobs,
-            progress=self._progress(len(variants)),
+            progress=told,
             say=self.say,
         )
-        self.missing += experiment.missing
-        published = {
-            (entry["scenario"], entry["id"]): entry
-            for entry in experiment.published().to_dict("records")
+        targets = self.fit.targets
+        smooth = {key: companions(experiment, t.metric, t.subject) for key, t in targets.items()}
+        by_scenario: dict[str, dict[str, Any]] = {name: {} for name in scenarios}
+        for row in experiment.published().to_dict("records"):
+            name, key = str(row["scenario"]), str(row["id"])
+            if key in targets:
+                companion = smooth[key].get(name, math.nan)
+                by_scenario[name][key] = {
+                    **{column: float(row[column]) for column in ("simulated", "low", "high")},
+                    "replications": int(row["replications"]),
+                    "companion": companion,
+                    "misfit": misfit(companion, targets[key]),
+                    "verdict": str(row["verdict"]),
+                    "kept": int(row["kept"]),
+                }
+        return {
+            "results": list(by_scenario.values()),
+            "missing": [asdict(one) for one in experiment.missing],
         }
-        for name, target in self.fit.targets.items():
-            smooth = companions(experiment, target.metric, target.subject)
-            for variant in variants:
-                scenario = self._name(variant)
-                row = published[scenario, name]
-                companion = smooth.get(scenario, float("nan"))
-                self.known.setdefault(variant, {})[name] = Result(
-                    target,
-                    float(row["simulated"]),
-                    float(row["low"]),
-                    float(row["high"]),
-                    int(row["replications"]),
-                    companion,
-                    misfit(companion, target),
-                    str(row["verdict"]),
-                    int(row["kept"]),
-                )
 
     def _progress(self, count: int) -> Progress | None:
         """Of this experiment as a part of the whole study."""

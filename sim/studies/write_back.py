@@ -218,9 +218,10 @@ def _places(text: str) -> dict[tuple[int, int], _Place]:
             continue
         if isinstance(event, yaml.ScalarEvent) and in_map:
             at: Any = event.start_mark
+            end: Any = event.end_mark
             quote = event.style if event.style in ("'", '"') else ""
             places[at.line + 1, at.column + 1] = _Place(
-                *(at.index, event.end_mark.index, quote),
+                *(at.index, end.index, quote),
                 *(key.value, key.start_mark.column, stack[-1][1]),
             )
         key = None
