@@ -14,6 +14,7 @@ from sim.cli_options import (
     File,
     Jobs,
     Json,
+    Metrics,
     Output,
     Replications,
     Seed,
@@ -111,4 +112,86 @@ def calibrate(
     for one in came.missing:
         terminal.say(one.text)
     if came.missing:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _range(value: str | float) -> float:
+    """`20%`, `20 %` or `0.2`; typer asks about the default too."""
+    text = str(value)
+    try:
+        number = float(text.removesuffix("%"))
+    except ValueError:
+        number = 0.0
+    share = number / 100 if text.endswith("%") else number
+    if not 0 < share < 1:
+        raise typer.BadParameter(f"'{text}' is no range such as 20%")
+    return share
+
+
+@studies.command(
+    short_help="Rank what is assumed by what it does to the answer.",
+    epilog=examples(
+        "hall sensitivity scenarios/tutorial.yaml",
+        "hall sensitivity scenarios/lanzhou-2015.yaml --range 30% -j 2",
+        "hall sensitivity scenarios/lanzhou-2020.yaml --metric waiting_time_mean:tax_windows",
+    ),
+)
+def sensitivity(
+    file: File,
+    share: Annotated[
+        float,
+        typer.Option(
+            "--range",
+            metavar="SHARE",
+            parser=_range,
+            help="How far numbers move for which the file says no range, such as (20 to 40 min).",
+        ),
+    ] = 0.2,
+    replications: Replications = 10,
+    seed: Seed = 1,
+    settings: Settings = None,
+    metrics: Metrics = None,
+    output: Output = None,
+    as_json: Json = False,
+    engine: Engine = EngineChoice.auto,
+    jobs: Jobs = 1,
+) -> None:
+    """Move every assumed number over its range, and rank what that does to the answer.
+
+    Numbers that belong together, such as the times of an activity, move together, one group at a
+    time, on the same random numbers. Looked at are the published figures, or those of --metric.
+    Everything is kept: the same command goes on, or answers at once.
+    """
+    from sim.loading import load_document
+    from sim.plot_style import rendered
+    from sim.studies.sensitivity import sensitivity as move_what_is_assumed
+    from sim.studies.sensitivity_plot import sensitivity_figures
+    from sim.studies.sensitivity_report import as_json as data_of
+    from sim.studies.sensitivity_report import sensitivity_report
+    from sim.studies.study_files import check_folder, study_folder, write_study
+
+    loaded = load_document(file, settings or ())
+    folder = output or study_folder("sensitivity", loaded, seed, share, metrics or ())
+    check_folder(folder)
+    with terminal.ProgressLine() as progress:
+        found = move_what_is_assumed(
+            *(loaded, replications, seed),
+            share=share,
+            metrics=metrics or (),
+            folder=folder,
+            engine=engine.value,
+            jobs=jobs,
+            progress=progress,
+            say=terminal.say,
+        )
+    figures = ((name, rendered(figure)) for name, figure in sensitivity_figures(found))
+    write_study(folder, found.tables(), figures)
+    if as_json:
+        terminal.write_json(data_of(found))
+    else:
+        terminal.show(sensitivity_report(found))
+        terminal.write(f"results: {one_line(folder)}\n")
+    for one in found.missing:
+        terminal.say(one.text)
+    if found.missing:
         raise typer.Exit(INCOMPLETE)
