@@ -14,7 +14,7 @@ from sim.metric_definitions import METRICS
 from sim.numbers import Interval, Number, replications_text
 from sim.report_parts import SectionTable, note, plain_table
 from sim.studies.calibration import CIRCUMSTANCES, Calibration
-from sim.studies.fits import Point
+from sim.studies.fits import Parameter, Point
 from sim.studies.trials import Result
 from sim.studies.write_back import Change
 from sim.texts import one_line
@@ -51,7 +51,7 @@ def _parameters(found: Calibration) -> RenderableType:
     for number, parameter in enumerate(found.fit.parameters):
         kept = found.ranges[number]
         table.add_row(
-            one_line(f"{parameter.name}  {parameter.label}"),
+            one_line(_name(parameter)),
             str(len(parameter.places) or len(parameter.paths)),
             *(
                 parameter.text(value)
@@ -66,6 +66,11 @@ def _parameters(found: Calibration) -> RenderableType:
             f"{parameter.text(kept[0])} to {parameter.text(kept[1])}" if kept else "-",
         )
     return table
+
+
+def _name(parameter: Parameter) -> str:
+    is_labelled = parameter.label != parameter.name
+    return f"{parameter.label} ({parameter.name})" if is_labelled else parameter.name
 
 
 def _parameter_notes(found: Calibration) -> list[RenderableType]:

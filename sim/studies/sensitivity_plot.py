@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -13,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from sim.comparison import SHARE_UNIT
 from sim.labels import Labels, title
-from sim.plot_style import SMALL, Cast, bar_key, finish, fitted, grid, look, nothing, style_at
+from sim.plot_style import SMALL, Cast, Style, finish, fitted, grid, look, nothing, style_at
 from sim.plots import POINTS, STEPS
 from sim.studies.sensitivity import NOT_MOVED, Effect, End, Ranking, Sensitivity
 from sim.texts import one_line
@@ -76,7 +77,12 @@ def tornado(found: Sensitivity, ranking: Ranking, caption: str) -> Figure:
         f"{left} more groups move it, less." * bool(left),
         "Shaded: where the published figure is kept." * (ranking.published is not None),
     )
-    return finish(figure, heading, cast, bar_key, caption, *notes)
+    return finish(figure, heading, cast, _no_key, caption, *notes)
+
+
+def _no_key(style: Style) -> Artist:
+    """The scenario is named; colours stand for the ends of a range."""
+    return Patch(visible=False)
 
 
 def _name(effect: Effect) -> str:
