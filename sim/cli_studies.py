@@ -102,7 +102,8 @@ def calibrate(
     write_study(folder, came.tables(), [("calibration", rendered(figure))])
     changes = write_back.changes(fit, came.outcome)
     if write:
-        statement = write_back.statement(fit.targets, fit_file)
+        confirmed = came.stays and came.best != fit.start
+        statement = write_back.statement(fit.targets, fit_file, confirmed)
         write_back.write_back(fit, came.outcome, statement, lambda: load_document(file))
     if as_json:
         terminal.write_json(calibration_report.as_json(came, changes, write))

@@ -174,8 +174,10 @@ def calibrate(
     The same scenario, fit, replications, seed and budget give the same outcome. Raises
     ScenarioError for a parameter on which no target depends, and what `sim.run` raises.
     """
-    around = 4 * len(CIRCUMSTANCES) + (SCANNED + 4) * len(fit.parameters)
     grid = math.prod(parameter.num_values for parameter in fit.parameters)
+    around = 2 * len(CIRCUMSTANCES)
+    if grid > budget:  # otherwise everything along the parameters is there
+        around += (SCANNED + 4) * len(fit.parameters)
     expected = min(grid, budget) + around
     bench = Bench(fit, replications, seed, folder, engine, jobs, progress, say, expected)
     _check_that_all_count(bench)

@@ -65,8 +65,11 @@ def changes(fit: Fit, point: Point) -> list[Change]:
     return [found[mark] for mark in sorted(found)]
 
 
-def statement(targets: Mapping[str, Published], fit_file: Path) -> str:
-    """What a value that was fitted says of where it is from."""
+def statement(targets: Mapping[str, Published], fit_file: Path, confirmed: bool = False) -> str:
+    """What a value that was fitted says of where it is from.
+
+    confirmed  whether it stays, though another would be nearer to the middle of the targets.
+    """
     said = []
     for name, target in targets.items():
         for words, figure in (
@@ -78,7 +81,9 @@ def statement(targets: Mapping[str, Published], fit_file: Path) -> str:
                 is_share = unit_of(target.metric) == SHARE_UNIT
                 number = percent(figure) if is_share else f"{figure:.10g}"
                 said.append(f"{name}{words} {number}")
-    return f"{CALIBRATED} against {', '.join(said)} (fits/{fit_file.name})"
+    return (
+        f"{CALIBRATED} against {', '.join(said)} (fits/{fit_file.name}{'; confirmed' * confirmed})"
+    )
 
 
 def write_back(fit: Fit, point: Point, statement: str, reload: Reload) -> list[Change]:
