@@ -160,7 +160,7 @@ def _unmet(found: Calibration, name: str, point: Point) -> str:
     had = f"{number.text(nearest.simulated)} {metric.unit} at {found.fit.text(point)}"
     if nearest.is_kept:
         lost = [key for key, row in found.trial(point).items() if not row.is_kept]
-        return f"{said}; met with {found.fit.text(point)}, where {', '.join(lost)} is missed"
+        return f"{said}; met with {found.fit.text(point)}, which misses {', '.join(lost)}"
     return f"{said}; within these bounds it cannot be met: nearest is {had} ({nearest.verdict})"
 
 

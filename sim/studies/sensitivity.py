@@ -22,6 +22,7 @@ from sim.errors import ScenarioError
 from sim.experiment import Experiment, Missing
 from sim.loading import Loaded
 from sim.metric_definitions import METRICS
+from sim.offered_load import offered_load
 from sim.output_analysis import CONFIDENCE, Estimate
 from sim.scenario import Published
 from sim.studies.answers import answer, key_of
@@ -57,6 +58,9 @@ class End:
     replication."""
     high: float
     replications: int
+    is_overload: bool = False
+    """Whether a pool gets more work than it can do, as none does in the scenario as it is: what
+    there is to see then grows with the horizon."""
 
     @property
     def is_moved(self) -> bool:
@@ -319,6 +323,7 @@ def _moved_one_by_one(
                     "low": float(row["low"]),
                     "high": float(row["high"]),
                     "replications": int(row["replications"]),
+                    "is_overload": bool(_overloads(scenarios[name]) - _overloads(loaded)),
                 },
             }
             for name in list(scenarios)[1:]
@@ -331,6 +336,11 @@ def _moved_one_by_one(
         "impossible": impossible,
         "missing": [asdict(one) for one in experiment.missing],
     }
+
+
+def _overloads(loaded: Loaded) -> set[str]:
+    """Pools with a load of 1 or more."""
+    return {load.pool for load in offered_load(loaded.scenario) if load.is_overload}
 
 
 def _keys(experiment: Experiment, loaded: Loaded, choice: Choice) -> list[Key]:

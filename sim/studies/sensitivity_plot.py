@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +22,9 @@ from sim.texts import one_line
 
 MOST: Final = 20
 """Bars of a figure."""
+FEW, MANY = 4, 4
+"""As many of the largest ends may go beyond the axis, if they are so many times as large as what
+comes next."""
 
 
 def sensitivity_figures(found: Sensitivity) -> Iterator[tuple[str, Figure]]:
@@ -49,15 +53,20 @@ def tornado(found: Sensitivity, ranking: Ranking, caption: str) -> Figure:
     ax = panels[0, 0]
     is_share = ranking.unit == SHARE_UNIT
     times = 100 if is_share else 1
+    most = times * _most(effects)
     for row, effect in enumerate(effects):
         for end, style, offset in ((effect.low, low, -0.2), (effect.high, high, 0.2)):
             if end == NOT_MOVED or not np.isfinite(end.difference):
                 continue
             ax.barh(row + offset, times * end.difference, 0.38, **style.bar)
             _whisker(ax, row + offset, end, times)
+            if most < times * abs(end.difference):
+                _beyond(ax, row + offset, end, times, most)
         text = f"{effect.group.low_text} … {effect.group.now_text} … {effect.group.high_text}"
         ax.text(1.01, row, text, va="center", transform=ax.get_yaxis_transform(), **SMALL)
     ax.axvline(0, color="black", linewidth=1.2)
+    left, right = ax.get_xlim()
+    ax.set_xlim(max(left, -1.1 * most), min(right, 1.1 * most))
     _kept(ax, ranking, times)
     ax.set_yticks(range(len(effects)), [_name(effect) for effect in effects], fontsize=8)
     ax.set_ylim(len(effects) - 0.4, -0.6)
@@ -92,6 +101,25 @@ def _name(effect: Effect) -> str:
 def _whisker(ax: Axes, y: float, end: End, times: float) -> None:
     if np.isfinite(end.low):
         ax.plot((times * end.low, times * end.high), (y, y), color="#333333", linewidth=1)
+
+
+def _most(effects: Sequence[Effect]) -> float:
+    """Where the axis ends: a few that are many times as large shall not squeeze all others."""
+    ends = (end for effect in effects for end in (effect.low, effect.high))
+    found = (abs(end.difference) for end in ends if np.isfinite(end.difference))
+    sizes = sorted(found, reverse=True)
+    pairs = list(itertools.pairwise(sizes[: FEW + 1]))
+    for larger, size in reversed(pairs):
+        if larger > MANY * size > 0:
+            return 1.5 * size
+    return sizes[0]
+
+
+def _beyond(ax: Axes, y: float, end: End, times: float, most: float) -> None:
+    """The value of a bar that goes on beyond the axis."""
+    side = 1 if end.difference > 0 else -1
+    text = f"{times * end.difference:+.3g} {'→' if side > 0 else '←'}".replace("-", "−")
+    ax.text(side * 1.08 * most, y, text, ha="right" if side > 0 else "left", va="center", **SMALL)
 
 
 def _kept(ax: Axes, ranking: Ranking, times: float) -> None:

@@ -74,7 +74,7 @@ def _ranking(found: Sensitivity, ranking: Ranking) -> list[RenderableType]:
 def _effect(metric: Metric, found: Sensitivity, end: End) -> str:
     if end == NOT_MOVED:
         return ""
-    return _number(metric, found, end).signed(end.difference)
+    return _number(metric, found, end).signed(end.difference) + " !" * end.is_overload
 
 
 def _interval(metric: Metric, found: Sensitivity, end: End) -> str:
@@ -116,7 +116,13 @@ def _count(effects: list[Effect]) -> str:
 def _notes(found: Sensitivity) -> list[str]:
     if found.replications == 1:
         return ["1 replication: no intervals, so that no effect can be told from chance"]
+    ends = [end for r in found.rankings for e in r.moving() for end in (e.low, e.high)]
+    overload = (
+        "!: a pool gets more work than it can do, which none does now: the effect may grow with the "
+        "horizon"
+    )
     return [
+        *([overload] if any(end.is_overload for end in ends) else []),
         "moved: the joint interval of an end leaves out 0; those of one metric hold together at "
         "95 % (Bonferroni), Student's t on pairs",
         "one group at a time: what several do together is not looked at",
