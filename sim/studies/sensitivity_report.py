@@ -118,8 +118,8 @@ def _notes(found: Sensitivity) -> list[str]:
         return ["1 replication: no intervals, so that no effect can be told from chance"]
     ends = [end for r in found.rankings for e in r.moving() for end in (e.low, e.high)]
     overload = (
-        "!: a pool gets more work than it can do, which none does now: the effect may grow with the "
-        "horizon"
+        "!: a pool gets more work than it can do, which none does now: the effect may grow with "
+        "the horizon"
     )
     return [
         *([overload] if any(end.is_overload for end in ends) else []),
