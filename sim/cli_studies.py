@@ -78,7 +78,7 @@ def calibrate(
     from sim.studies.calibration import calibrate as fit_to_targets
     from sim.studies.calibration_plot import calibration_figure
     from sim.studies.fits import fit_file_of, read_fit
-    from sim.studies.study_files import check_folder, study_folder, write_study
+    from sim.studies.study_files import open_study, study_folder, write_study
 
     if write and settings:
         found = "a scenario under --set is not that of its files; write the value there first"
@@ -87,19 +87,19 @@ def calibrate(
     fit_file = fit_file or fit_file_of(file)
     fit = read_fit(fit_file, loaded)
     folder = output or study_folder("calibrate", loaded, seed, fit.definition, budget)
-    check_folder(folder)
-    with terminal.ProgressLine() as progress:
-        came = fit_to_targets(
-            *(fit, replications, seed),
-            budget=budget,
-            folder=folder,
-            engine=engine.value,
-            jobs=jobs,
-            progress=progress,
-            say=terminal.say,
-        )
-    figure = calibration_figure(came, f"Seed {seed}; the warm-up is not counted.")
-    write_study(folder, came.tables(), [("calibration", rendered(figure))])
+    with open_study(folder):
+        with terminal.ProgressLine() as progress:
+            came = fit_to_targets(
+                *(fit, replications, seed),
+                budget=budget,
+                folder=folder,
+                engine=engine.value,
+                jobs=jobs,
+                progress=progress,
+                say=terminal.say,
+            )
+        figure = calibration_figure(came, f"Seed {seed}; the warm-up is not counted.")
+        write_study(folder, came.tables(), [("calibration", rendered(figure))])
     changes = write_back.changes(fit, came.outcome)
     if write:
         confirmed = came.stays and came.best != fit.start
@@ -169,24 +169,24 @@ def sensitivity(
     from sim.studies.sensitivity_plot import sensitivity_figures
     from sim.studies.sensitivity_report import as_json as data_of
     from sim.studies.sensitivity_report import sensitivity_report
-    from sim.studies.study_files import check_folder, study_folder, write_study
+    from sim.studies.study_files import open_study, study_folder, write_study
 
     loaded = load_document(file, settings or ())
     folder = output or study_folder("sensitivity", loaded, seed, share, metrics or ())
-    check_folder(folder)
-    with terminal.ProgressLine() as progress:
-        found = move_what_is_assumed(
-            *(loaded, replications, seed),
-            share=share,
-            metrics=metrics or (),
-            folder=folder,
-            engine=engine.value,
-            jobs=jobs,
-            progress=progress,
-            say=terminal.say,
-        )
-    figures = ((name, rendered(figure)) for name, figure in sensitivity_figures(found))
-    write_study(folder, found.tables(), figures)
+    with open_study(folder):
+        with terminal.ProgressLine() as progress:
+            found = move_what_is_assumed(
+                *(loaded, replications, seed),
+                share=share,
+                metrics=metrics or (),
+                folder=folder,
+                engine=engine.value,
+                jobs=jobs,
+                progress=progress,
+                say=terminal.say,
+            )
+        figures = ((name, rendered(figure)) for name, figure in sensitivity_figures(found))
+        write_study(folder, found.tables(), figures)
     if as_json:
         terminal.write_json(data_of(found))
     else:

@@ -12,7 +12,7 @@ from studied_hall import HALL, studied_hall, write_hall
 
 from sim.cli import main
 from sim.errors import ScenarioError
-from sim.exit_codes import USAGE
+from sim.exit_codes import NOT_WRITTEN, USAGE
 from sim.loading import provenance
 from sim.plots import POINTS
 from sim.running import run
@@ -21,6 +21,7 @@ from sim.studies.moved import moved
 from sim.studies.sensitivity import NOT_MOVED, Sensitivity, sensitivity
 from sim.studies.sensitivity_plot import tornado
 from sim.studies.sensitivity_report import sensitivity_report
+from sim.studies.study_files import open_study
 
 ASSUMED = HALL.replace("calibrated against hearsay", "assumed, an example")
 MORE = ASSUMED.replace("profile: even, comes: 50 %", "profile: even, comes: 95 %").replace(
@@ -278,6 +279,19 @@ def test_wrong_options_are_refused(
     write_hall(text=ASSUMED)
     assert main(["sensitivity", *OPTIONS, *arguments]) == USAGE
     assert message in capsys.readouterr().err
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_hall(text=ASSUMED)
+    Path("study").mkdir()
+    Path("study/notes.txt").write_text("mine")
+    assert main(["sensitivity", *OPTIONS]) == NOT_WRITTEN
+    assert "study is not empty and holds no study; name another" in capsys.readouterr().err
+    with open_study(Path("other")):
+        assert main(["sensitivity", *OPTIONS[:-1], "other"]) == NOT_WRITTEN
+    assert "other: another run is at work there" in capsys.readouterr().err
 
 
 def test_the_tornado_has_a_row_for_each_group_that_moves_the_metric(found: Sensitivity) -> None:

@@ -29,6 +29,7 @@ from sim.studies.answers import answer, key_of
 from sim.studies.assumptions import IMPOSSIBLE, Assumptions, Group, assumptions
 from sim.studies.companions import is_stepped
 from sim.studies.moved import moved
+from sim.studies.study_files import ANSWERS, RUNS
 from sim.tasks import EngineChoice
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ AT_ONCE: Final = 10
 """Groups of one experiment, each at both ends."""
 AS_IT_IS: Final = "as it is"
 SIDES: Final = ("low", "high")
-RUNS, ANSWERS = "runs", "answers"
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of runs done and their number in all."""

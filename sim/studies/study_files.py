@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ from sim.errors import ResultsError
 from sim.files import write_whole
 from sim.loading import Loaded
 from sim.results import file_names
+from sim.store import locked
 from sim.texts import one_line
 
 if TYPE_CHECKING:
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 FIGURES: Final = "figures"
 RESULTS: Final = Path("results")
+RUNS: Final = "runs"
+"""The folder of a study's experiments, in its own."""
+ANSWERS: Final = "answers"
+"""And of what was read of them, see `answers`."""
 
 
 def study_folder(study: str, loaded: Loaded, seed: int, *about: object) -> Path:
@@ -33,13 +39,23 @@ def study_folder(study: str, loaded: Loaded, seed: int, *about: object) -> Path:
     return RESULTS / f"{study}-{file_names([loaded.name])[loaded.name]}-{whole[:8]}"
 
 
-def check_folder(folder: Path) -> None:
-    """Make the folder of a study if there is none. Raises ResultsError if it cannot be used."""
+@contextmanager
+def open_study(folder: Path) -> Iterator[None]:
+    """Work alone in the folder of a study, which is made if there is none.
+
+    Raises ResultsError if another command is at work there, or if the folder holds something else.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        is_study = (folder / ANSWERS).is_dir() or not folder.exists()
+        if not is_study and any(not path.name.startswith(".") for path in folder.iterdir()):
+            what = "is not empty and holds no study; name another folder"
+            raise ResultsError(f"{one_line(folder)} {what}")
+        (folder / ANSWERS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = error.strerror or error
         raise ResultsError(f"{one_line(folder)}: cannot be used: {reason}") from None
+    with locked(folder):
+        yield
 
 
 def write_study(

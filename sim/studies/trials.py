@@ -22,14 +22,11 @@ from sim.studies.answers import answer, key_of
 from sim.studies.companions import companions, misfit
 from sim.studies.fits import Fit, Point
 from sim.studies.moved import with_demand
+from sim.studies.study_files import ANSWERS, RUNS
 from sim.tasks import EngineChoice
 
 AT_ONCE: Final = 20
 """The most points of one experiment: more would take much memory."""
-RUNS: Final = "runs"
-"""The folder of the experiments, in that of the study."""
-ANSWERS: Final = "answers"
-"""And of what was read of them."""
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of runs done and their number in all, as far as it is known."""
