@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -65,8 +66,9 @@ def tornado(found: Sensitivity, ranking: Ranking, caption: str) -> Figure:
         text = f"{effect.group.low_text} … {effect.group.now_text} … {effect.group.high_text}"
         ax.text(1.01, row, text, va="center", transform=ax.get_yaxis_transform(), **SMALL)
     ax.axvline(0, color="black", linewidth=1.2)
-    left, right = ax.get_xlim()
-    ax.set_xlim(max(left, -1.1 * most), min(right, 1.1 * most))
+    if np.isfinite(most):
+        left, right = ax.get_xlim()
+        ax.set_xlim(max(left, -1.1 * most), min(right, 1.1 * most))
     _kept(ax, ranking, times)
     ax.set_yticks(range(len(effects)), [_name(effect) for effect in effects], fontsize=8)
     ax.set_ylim(len(effects) - 0.4, -0.6)
@@ -104,7 +106,7 @@ def _whisker(ax: Axes, y: float, end: End, times: float) -> None:
 
 
 def _most(effects: Sequence[Effect]) -> float:
-    """Where the axis ends: a few that are many times as large shall not squeeze all others."""
+    """Where the axis ends at most: a few that are many times as large shall not squeeze all others."""
     ends = (end for effect in effects for end in (effect.low, effect.high))
     found = (abs(end.difference) for end in ends if np.isfinite(end.difference))
     sizes = sorted(found, reverse=True)
@@ -112,7 +114,7 @@ def _most(effects: Sequence[Effect]) -> float:
     for larger, size in reversed(pairs):
         if larger > MANY * size > 0:
             return 1.5 * size
-    return sizes[0]
+    return math.inf
 
 
 def _beyond(ax: Axes, y: float, end: End, times: float, most: float) -> None:
