@@ -106,7 +106,7 @@ def _whisker(ax: Axes, y: float, end: End, times: float) -> None:
 
 
 def _most(effects: Sequence[Effect]) -> float:
-    """Where the axis ends at most: a few that are many times as large shall not squeeze all others."""
+    """Where the axis ends at most: a few that are many times as large shall not squeeze others."""
     ends = (end for effect in effects for end in (effect.low, effect.high))
     found = (abs(end.difference) for end in ends if np.isfinite(end.difference))
     sizes = sorted(found, reverse=True)
