@@ -14,6 +14,7 @@ import typer
 
 from sim import terminal
 from sim.cli_attribute import studies as attribute_study
+from sim.cli_calibrate import studies as calibration_studies
 from sim.cli_days import studies as days_study
 from sim.cli_experiments import experiments, warn
 from sim.cli_options import (
@@ -180,7 +181,7 @@ def validate(seed: Seed = 1) -> None:
         raise typer.Exit(BUG)
 
 
-for commands in (experiments, days_study, attribute_study, staff_study):
+for commands in (experiments, days_study, attribute_study, calibration_studies, staff_study):
     app.add_typer(commands)
 
 

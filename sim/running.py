@@ -53,6 +53,7 @@ def run(
     cluster: str | None = None,
     keep_log: Sequence[int] = (),
     figures: bool = False,
+    tables: bool = True,
     only: int | None = None,
     check: bool = False,
     splits: bool = False,
@@ -75,6 +76,8 @@ def run(
     cluster    address of the scheduler of a Dask cluster, which does it in their place.
     keep_log   replications of which the event logs are written into the folder.
     figures    whether the folder gets figures too.
+    tables     whether the folder gets what people read; without it, it keeps replications alone:
+               a study that runs a hundred scenarios writes tables of its own.
     only       the number of one replication, which is run alone, without a folder.
     check      assert on every replication that is run the laws that hold in every run.
     splits     whether lead times are split along critical paths too, see `Experiment.splits`.
@@ -97,8 +100,8 @@ def run(
         raise ValueError("numbers of replications are 0 or more")
     if only is not None and (folder is not None or precision is not None):
         raise ValueError("one replication alone is not kept, and reaches no precision")
-    if folder is None and (keep_log or figures):
-        raise ValueError("event logs and figures need a folder")
+    if (folder is None or not tables) and (keep_log or figures):
+        raise ValueError("event logs and figures need a folder, with tables")
     loaded = load_all(scenarios)
     reference = reference_among(reference, loaded)
     leading = choose([metrics] if isinstance(metrics, str) else metrics, loaded)
@@ -130,7 +133,7 @@ def run(
         experiment = replace(
             running.experiment(loaded, numbers, reference), leading=leading, folder=path
         )
-        if path is not None:
+        if path is not None and tables:
             add_files(path, running.logs(path, keep_log))
             write_results(experiment, store, figures)
     return experiment

@@ -52,6 +52,18 @@ def by_simpy() -> Experiment:
     return running.run(SCENARIOS, 3, engine="simpy")
 
 
+def test_a_folder_without_tables_keeps_what_is_done(by_simpy: Experiment, tmp_path: Path) -> None:
+    found = running.run(SCENARIOS, 3, engine="simpy", folder=tmp_path, tables=False)
+    assert_same_tables(found, by_simpy)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        ".lock",
+        "replications.sqlite",
+        "scenarios",
+    }
+    again = running.run(SCENARIOS, 3, engine="simpy", folder=tmp_path)
+    assert (again.timings, (tmp_path / "metrics.csv").exists()) == ({}, True)
+
+
 def test_the_compiled_engine_gives_the_same_tables_and_says_that_it_was_compared(
     by_simpy: Experiment,
 ) -> None:
