@@ -135,7 +135,7 @@ def _depart(state, case, now):  # type: ignore[no-untyped-def]
 def _live(hall, work, state, is_alone, now):  # type: ignore[no-untyped-def]
     """All of the agenda happens, and what follows from it in this round."""
     i, size = 0, state.counters[AGENDA]
-    while i < state.counters[AGENDA]:
+    while i < size:
         step, code = state.agenda[i] >> CODE_BITS, state.agenda[i] & CODE_MASK
         if code == IMPATIENT:
             lose_patience(hall, work, state, step, now)
@@ -145,6 +145,7 @@ def _live(hall, work, state, is_alone, now):  # type: ignore[no-untyped-def]
             else:
                 _begin(hall, work, state, step, code, is_alone)
                 is_alone &= state.counters[AGENDA] == size
+                size = state.counters[AGENDA]
         i += 1
     state.counters[AGENDA] = 0
 
@@ -159,7 +160,7 @@ def _begin(hall, work, state, step, code, is_alone):  # type: ignore[no-untyped-
     if code == BEGIN and not (hall.lived_from[activity] <= now < hall.lived_until[activity]):
         state.completed_at[step] = now
         write(state, PASS_OVER, step, NONE)
-        _go_on(work, state, step, now)
+        _go_on(work, state, step, state.steps[step * STEP_SIZE + CASE], fact, now)
         return
     if code != PASSED:
         if trip <= 0 and (code == CAME or (state.last_seen[step + trip] - 1) // DAY != now // DAY):
@@ -216,13 +217,12 @@ def _complete(hall, work, state, step, now):  # type: ignore[no-untyped-def]
     trip = work.facts[fact + TRIP]
     if trip <= 0:
         state.last_seen[step + trip] = now + 1
-    return _go_on(work, state, step, now)
+    return _go_on(work, state, step, case, fact, now)
 
 
 @inlined
-def _go_on(work, state, step, now):  # type: ignore[no-untyped-def]
+def _go_on(work, state, step, case, fact, now):  # type: ignore[no-untyped-def]
     """What waited for a step begins; gives whether all of it goes to different queues."""
-    case, fact = state.steps[step * STEP_SIZE + CASE], state.steps[step * STEP_SIZE + FACT]
     following = work.facts[fact + NEXT]
     if following > 0:
         _come_from(work, state, step + following)

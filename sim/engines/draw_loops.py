@@ -137,6 +137,7 @@ def draw_cases(tables, draft, cases):  # type: ignore[no-untyped-def]
         draft.counters[NUM_BRANCHES] += tables.most_branches[t]
         cases.values_begin[t] = values - row * num_attributes
         ordinal, sum_of_gaps, is_over = np.int64(0), 0.0, not has_rates
+        earlier = tables.earlier[t]
         for point in range(first_point, tables.points_begin[t + 1]):
             expected = 0.0
             if has_rates:
@@ -150,10 +151,10 @@ def draw_cases(tables, draft, cases):  # type: ignore[no-untyped-def]
                 stream = (tables.num_types + t) * STREAM
                 number = number_of(streams, stream, point - first_point)
                 size = tables.size[first_size + _choose(tables.size_bound, first_size, number)]
-            expected -= tables.earlier[t]
-            if expected < 0:
+            if expected < earlier:
                 ordinal += size
                 continue
+            expected -= earlier
             for n in range(ordinal, ordinal + size):
                 for a in range(num_attributes):
                     cases.attributes[values + a] = _attribute(
