@@ -134,6 +134,7 @@ def test_two_pools_get_what_trying_everything_finds(series: Staffing) -> None:
     assert series.answer.not_tried == 0
 
 
+@pytest.mark.long
 def test_where_a_server_costs_more_there_are_fewer_of_them() -> None:
     """Both pools share one promise, so that either can make up for the other."""
     [goal] = goals_of(["done=85%"], loaded_of(SERIES))
@@ -154,6 +155,7 @@ SHIFTS: Data = one_pool({"per_hour": 12}, {"exponential": {"mean": "10 min"}}, *
 }
 
 
+@pytest.mark.long
 def test_each_shift_of_a_pool_has_a_number_of_its_own() -> None:
     found = found_in(SHIFTS, "waiting_over_15_min:windows <= 10%")
     kept = by_brute_force(SHIFTS, found.goals, 2, 4)
@@ -228,6 +230,7 @@ def test_bounds_are_one_sided_and_hold_together(series: Staffing) -> None:
     assert series.joint_confidence == pytest.approx(0.975)
 
 
+@pytest.mark.long
 def test_what_a_check_does_not_confirm_is_not_the_answer(
     series: Staffing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,6 +287,7 @@ def test_a_staff_that_breaks_a_promise_by_a_hair_is_seldom_confirmed() -> None:
     assert wrong <= 7
 
 
+@pytest.mark.long
 def test_a_search_that_stops_too_early_is_led_on_by_the_check(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
