@@ -378,11 +378,14 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["lanzhou-2015", "lanzhou-2020"])
-def test_the_shipped_values_are_the_outcome_of_their_fit(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "replications"), [("lanzhou-2015", 3), ("lanzhou-2020", 10)])
+def test_the_shipped_values_are_the_outcome_of_their_fit(
+    name: str, replications: int, tmp_path: Path
+) -> None:
+    """2 registrars register 89.3 % the same day; it takes 10 replications to tell that from 90 %."""
     path = ROOT / "scenarios" / f"{name}.yaml"
     fit = read_fit(ROOT / "scenarios" / "fits" / f"{name}.yaml", load_document(path))
-    found = calibrate(fit, 3, folder=tmp_path, budget=40)
+    found = calibrate(fit, replications, folder=tmp_path, budget=40)
     assert found.stays
     for circumstances in CIRCUMSTANCES:
         trial = found.trial(found.outcome, circumstances)
