@@ -13,7 +13,7 @@ import numpy as np
 from sim.outcome import Outcome, Places
 from sim.plan import Plan
 from sim.scenario import ARRIVED, DEPARTED, Flow, Stock
-from sim.timeline import DAY, NEVER, BoolArray, IntArray
+from sim.timeline import DAY, NEVER, IntArray
 from sim.workload import Workload
 
 
@@ -49,7 +49,7 @@ def _instants(
     """When cases pass what the flows name, in order."""
     found = [np.zeros(0, dtype=np.int64)]
     for flow in flows:
-        cases = np.flatnonzero(_is_meant(plan, workload, flow))
+        cases = _meant(plan, workload, flow)
         if flow.at == ARRIVED:
             at = workload.arrived_at[cases]
         elif flow.at == DEPARTED:
@@ -60,17 +60,20 @@ def _instants(
     return np.sort(np.concatenate(found))
 
 
-def _is_meant(plan: Plan, workload: Workload, flow: Flow) -> BoolArray:
-    """Whether each case is of the flow's case types and attributes."""
-    is_meant = np.zeros(workload.num_cases, dtype=np.bool_)
-    for number, case_type in enumerate(plan.case_types):
-        values = {name: (column, v) for column, (name, v, _) in enumerate(case_type.attributes)}
-        if case_type.name not in flow.case_types or not flow.when.keys() <= values.keys():
-            continue
-        is_mine = workload.case_type == number
-        for name, wanted in flow.when.items():
-            column, known = values[name]
-            numbers = [index for index, value in enumerate(known) if value in wanted]
-            is_mine &= np.isin(workload.attributes[:, column], numbers)
-        is_meant |= is_mine
-    return is_meant
+def _meant(plan: Plan, workload: Workload, flow: Flow) -> IntArray:
+    """The cases of the flow's case types and attributes."""
+    known = [{name: (c, v) for c, (name, v, _) in enumerate(t.attributes)} for t in plan.case_types]
+    is_of_type = [
+        case_type.name in flow.case_types and flow.when.keys() <= values.keys()
+        for case_type, values in zip(plan.case_types, known, strict=True)
+    ]
+    cases = np.flatnonzero(np.array(is_of_type)[workload.case_type])
+    for name, wanted in flow.when.items():
+        found = [values.get(name, (0, ())) for values in known]
+        column = np.array([number for number, _ in found])
+        holds = np.zeros((len(found), max(len(values) for _, values in found)), dtype=np.bool_)
+        for row, (_, values) in zip(holds, found, strict=True):
+            row[: len(values)] = [value in wanted for value in values]
+        of_type = workload.case_type[cases]
+        cases = cases[holds[of_type, workload.attributes[cases, column[of_type]]]]
+    return cases
