@@ -218,6 +218,7 @@ def test_2020_nearly_half_of_the_companies_come_online() -> None:
     assert channels == {"counter": 0.52, "online": 0.48}
 
 
+@pytest.mark.long
 def test_staff_alone_does_not_shorten_it() -> None:
     """The 2015 process with the demand of 2020 and staff scaled to it."""
     assert simulated(MIXED, "working_days_median", "registration") == 5

@@ -247,6 +247,7 @@ def test_what_a_check_does_not_confirm_is_not_the_answer(
     assert found.experiment.replications >= 10 * (found.check - 1) + found.replications
 
 
+@pytest.mark.long
 def test_what_is_undecided_is_checked_once_more_with_more_replications(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
