@@ -87,12 +87,8 @@ def test_there_are_notebooks() -> None:
     assert NOTEBOOKS
 
 
-@pytest.mark.parametrize(
-    "path",
-    # The first by default, the others where there is time.
-    [*NOTEBOOKS[:1], *(pytest.param(path, marks=pytest.mark.long) for path in NOTEBOOKS[1:])],
-    ids=lambda path: path.stem,
-)
+@pytest.mark.long
+@each_notebook
 @pytest.mark.timeout(180)
 def test_runs_from_top_to_bottom_and_leaves_nothing_behind(path: Path, copy: Path) -> None:
     before = files_in(copy)

@@ -185,7 +185,7 @@ TREES = st.recursive(
     lambda below: st.lists(below, max_size=3) | st.dictionaries(KEYS, below, max_size=4),
     max_leaves=10,
 )
-ANYTHING = settings(derandomize=True, deadline=None, max_examples=300)
+ANYTHING = settings(derandomize=True, deadline=None, max_examples=150)
 
 
 def refuses_or_accepts(data: Any) -> None:
