@@ -84,6 +84,10 @@ class Horizon(Model):
     """Day on which the simulation begins, or how many working days before `from`."""
 
 
+Rate = Annotated[NonNegative, Field(le=MAX_RATE)]
+RatesByDate = Annotated[dict[Date, Rate], Field(min_length=1)]
+
+
 class Profile(Model):
     """When people come: the shape of a week and of a day. The amount is said by the arrivals."""
 
@@ -93,6 +97,9 @@ class Profile(Model):
     """Relative weight of the days of the week; a day not named has weight 1."""
     every_day: bool = False
     """Also on days that are no working days (online filing at the weekend)."""
+    demand: RatesByDate | None = None
+    """How many times as many come as said by the arrivals, by the date since which that holds, 1
+    before: {2020-02-03: 20 %, 2020-03-02: 1}."""
 
     @model_validator(mode="after")
     def _weights(self) -> Profile:
@@ -121,10 +128,6 @@ Recording = Annotated[
     str | dict[Name, Annotated[tuple[str, ...], Field(strict=False)]],
     ShortForm({"type": "array", "items": {"type": "string"}}),
 ]
-
-
-Rate = Annotated[NonNegative, Field(le=MAX_RATE)]
-RatesByDate = Annotated[dict[Date, Rate], Field(min_length=1)]
 
 
 class Arrivals(Model):

@@ -177,6 +177,9 @@ class TimeTables:
         usual = weights_of_week[self.usual_weekdays(profile)].mean()
         day_weights = weights_of_week[(days + self.origin.weekday()) % 7]
         by_day = per_day[days] * day_weights / (usual or 1.0)
+        if profile.demand is not None:
+            before = min(profile.demand) - dt.timedelta(days=1)
+            by_day *= self.by_day({before: 1.0, **profile.demand})[days]
         times = np.array([parse_time_of_day(text) for text in profile.half_hours])
         weights = np.array(list(profile.half_hours.values()))
         order = np.argsort(times)

@@ -475,7 +475,7 @@ def test_what_the_first_scenario_has_already_is_always_there(tedious: Path) -> N
 def test_each_shipped_group_can_be_had_alone_and_left_out() -> None:
     between = switches(OLD, until="2020-12-31", groups_file=GROUPS)
     assert len(between.groups) == 7
-    assert sum(len(group.reforms) for group in between.groups) == 25
+    assert sum(len(group.reforms) for group in between.groups) == 29
     assert all("\n" in group.label for group in between.groups)
     coalitions = [0, 127, *(1 << i for i in range(7)), *(127 & ~(1 << i) for i in range(7))]
     loaded = between.load(coalitions)

@@ -133,7 +133,7 @@ def test_a_company_of_2015_only_comes_in_waits_for_its_hour_and_is_served() -> N
 
 APPLICANT = {"answer_message", "bank_calls_back"}
 DELAYS = {
-    OLD: {"cancellation": {"settle_arrears", "notice"}},
+    OLD: {"cancellation": {"settle_arrears", "notice"}, "permit": {"rectification"}},
     NEW: {
         "company": APPLICANT,
         "cooperative": APPLICANT,

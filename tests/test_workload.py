@@ -312,6 +312,30 @@ def test_a_rate_is_the_mean_over_usual_working_days(closed: dict[str, float]):
     assert rate.total == pytest.approx(100 * 50)
 
 
+@pytest.mark.parametrize("warm_up", [None, "10 working days"])
+def test_demand_of_a_profile_holds_from_its_dates_on(warm_up: str | None):
+    """Exact, since nothing is drawn: as usual, a fifth, nobody, twice as many."""
+    factors = {"2024-01-08": 0.2, "2024-01-15": 0, "2024-01-22": 2}
+    data = one_pool(
+        {"per_working_day": 100, "profile": "day"},
+        "1 min",
+        calendar="weekdays",
+        days=20,
+        profiles={"day": {"half_hours": {"09:00": 1}, "demand": factors}},
+    )
+    data["horizon"] = {"from": "2024-01-01", "to": "20 working days"}
+    if warm_up:
+        data["horizon"]["warm_up"] = warm_up
+    plan = plan_of(data)
+    (rate,) = plan.case_types[0].arrivals.rates
+    measured = (dt.date(2024, 1, 1) - plan.origin).days * DAY
+    weeks = (rate.starts - measured) // (7 * DAY)
+    expected = np.diff(rate.before)
+    found = [expected[weeks == week].sum() for week in range(4)]
+    assert found == pytest.approx([500, 100, 0, 1000])
+    assert rate.total == pytest.approx(1600 + (1000 if warm_up else 0))
+
+
 def _chi_square(counted: np.ndarray, expected: np.ndarray) -> float:
     """The chance of counts at least as far from independent Poisson counts as these."""
     return float(stats.chi2.sf(((counted - expected) ** 2 / expected).sum(), len(counted)))
