@@ -41,7 +41,8 @@ CHANGES = {
     r"(file_application\.when|file_mortgage|first_tray\.after))",
     "chattel-2019": r"case_types\.pledge\.(attributes\.formal_check\.|activities\."
     r"(file_mortgage|automatic_check|formal_check|\w+\.when\.kind$|first_tray\.after))",
-    "chattel-out": r"case_types\.pledge\.(label\.|arrivals\.per_working_day$|attributes\.(kind|formal_check)\.|activities\."
+    "chattel-out": r"case_types\.pledge\.(label\.|arrivals\.per_working_day$"
+    r"|attributes\.(kind|formal_check)\.|activities\."
     r"(file_mortgage|automatic_check|formal_check)\.|activities\.\w+\.(when|after)\b)",
     "covid": r"profiles\.hall_day\.demand\.",
     "courier": rf"{SET_UPS}(attributes\.delivery\.|activities\."
