@@ -1,14 +1,20 @@
-"""How this process asks the system for memory."""
+"""How this process asks the system for memory, and how much of what it has made it keeps."""
 
 from __future__ import annotations
 
 import ctypes
+import functools
 from contextlib import suppress
 from typing import Final
 
 # Of glibc's malloc.h.
 TRIM_THRESHOLD: Final = -1
 MMAP_THRESHOLD: Final = -3
+
+PLANS_AT_ONCE: Final = 16
+"""Plans of which replications may take turns."""
+kept_by_plan = functools.lru_cache(maxsize=2 * PLANS_AT_ONCE)
+"""Keeps what a function has made of the latest plans; the tables of one take some 15 MB."""
 
 
 def keep_freed_memory() -> None:

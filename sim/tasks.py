@@ -16,6 +16,7 @@ from sim.critical_path import split_times
 from sim.draws import draw_workload
 from sim.errors import EnginesDiffer, LawViolated, RunawayError
 from sim.event_logs import log_file
+from sim.memory import PLANS_AT_ONCE
 from sim.plan import Plan
 from sim.records import Record, splits_text
 from sim.replication import Engine, compare_engines, replicate, replicate_log
@@ -27,9 +28,6 @@ BOTH_ENGINES: Final = "replication 0 identical in both engines"
 """What is to be said of the compiled engine."""
 STEP_IN_SIMPY: Final = 8e-6
 """Seconds that a step takes there, about; it decides only what `auto` means."""
-SIDE_BY_SIDE: Final = 32
-"""Scenarios of which replications take turns: the tables that engines make of a plan are kept for
-64, and made anew for each replication if more take turns."""
 WORTH_LOADING, WORTH_COMPILING = 2.0, 40.0
 """Seconds that the compiled engine must save before it is loaded, or made for the first time."""
 
@@ -115,16 +113,16 @@ def replications_to_do(
 ) -> list[Task]:
     """The first replication of every scenario before the second of any, but for what is done.
 
-    Many scenarios are done so many (`SIDE_BY_SIDE`) at a time.
+    Many scenarios are done so many at a time that what engines make of their plans is kept.
 
     done  numbers of replications by scenario.
     """
     names = list(done)
     return [
         Task(what, name, number)
-        for first in range(0, len(names), SIDE_BY_SIDE)
+        for first in range(0, len(names), PLANS_AT_ONCE)
         for number in numbers
-        for name in names[first : first + SIDE_BY_SIDE]
+        for name in names[first : first + PLANS_AT_ONCE]
         if number not in done[name]
     ]
 

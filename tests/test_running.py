@@ -25,6 +25,7 @@ from sim.engines.native import NoMachineCodeError
 from sim.errors import EnginesDiffer, IncompleteError, LawViolated
 from sim.experiment import Experiment
 from sim.loading import scenario_from
+from sim.memory import PLANS_AT_ONCE
 from sim.precision import Precision
 from sim.replication import compare_engines, replicate
 from sim.results import read_results
@@ -358,10 +359,10 @@ def test_distributions_are_kept_of_the_first_replications_only(
 
 
 def test_many_scenarios_take_turns_some_at_a_time() -> None:
-    names = [f"hall-{number}" for number in range(40)]
+    names = [f"hall-{number}" for number in range(PLANS_AT_ONCE + 8)]
     todo = replications_to_do(dict.fromkeys(names, ()) | {"hall-1": {0}}, range(2))
     order = [(task.scenario, task.number) for task in todo]
-    some, others = names[:32], names[32:]
+    some, others = names[:PLANS_AT_ONCE], names[PLANS_AT_ONCE:]
     turns = [*((some, n) for n in (0, 1)), *((others, n) for n in (0, 1))]
     expected = [(name, number) for part, number in turns for name in part]
     expected.remove(("hall-1", 0))

@@ -7,7 +7,6 @@ do what is seldom: a new itinerary, the logarithms of gaps, times that need thei
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 from collections.abc import Iterable, Iterator
@@ -42,6 +41,7 @@ from sim.engines.draw_tables import (
 )
 from sim.engines.native import Fixed, Kernel
 from sim.itinerary import Itinerary
+from sim.memory import kept_by_plan
 from sim.plan import NONE, Plan, PlannedCaseType
 from sim.timeline import NEVER, IntArray
 from sim.workload import Workload
@@ -311,13 +311,13 @@ class _FixedTables(NamedTuple):
     laws: Fixed
 
 
-@functools.lru_cache(maxsize=64)
+@kept_by_plan
 def _fixed(plan: Plan) -> _FixedTables:
     tables = case_tables(plan), order_tables(plan), laws_of(plan).tables
     return _FixedTables(*map(Fixed, tables))
 
 
-@functools.lru_cache(maxsize=64)
+@kept_by_plan
 def _names_of_activities(plan: Plan) -> list[list[str]]:
     """Of each activity the names of its streams, but for the visit; empty if nothing is drawn."""
     laws = laws_of(plan).law_of.tolist()
@@ -356,7 +356,7 @@ def _unroll_all(plan: Plan, draft: Draft) -> list[tuple[int, Itinerary]]:
     return result
 
 
-@functools.lru_cache(maxsize=64)
+@kept_by_plan
 def _known(plan: Plan) -> dict[tuple[int, ...], tuple[int, Itinerary]]:
     """What `_unroll_all` has found in other replications."""
     return {}

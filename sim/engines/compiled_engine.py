@@ -6,8 +6,6 @@ workload, and the arithmetic of hours and days. The loop is in `compiled_loop`.
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 
 from sim.engines import compiled_state
@@ -26,6 +24,7 @@ from sim.engines.compiled_tables import NO_LIMIT, hall_tables, work_tables
 from sim.engines.limits import check_times, endless_loop, most_unserved, too_many_events
 from sim.engines.native import Fixed, Kernel
 from sim.event_log import EventLog
+from sim.memory import kept_by_plan
 from sim.outcome import Outcome
 from sim.plan import Plan
 from sim.timeline import IntArray
@@ -109,7 +108,7 @@ def _simulate(plan: Plan, workload: Workload, log_size: int) -> tuple[State, Int
         unserved = _longer(unserved, num_unserved, most)
 
 
-@functools.lru_cache(maxsize=64)
+@kept_by_plan
 def _fixed(plan: Plan) -> Fixed:
     return Fixed(hall_tables(plan))
 

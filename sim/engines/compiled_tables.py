@@ -16,6 +16,7 @@ from sim.engines.columns import begins_of, int_column, joined
 from sim.engines.limits import most_rounds
 from sim.errors import HallError
 from sim.itinerary import Itinerary
+from sim.memory import kept_by_plan
 from sim.plan import NONE, Plan
 from sim.timeline import NEVER, IntArray
 from sim.workload import Workload
@@ -170,7 +171,7 @@ PLAIN, APART = 1, 2
 """Traits: it is a service and nothing else; those that come after it go to different queues."""
 
 
-@functools.lru_cache(maxsize=64)
+@kept_by_plan
 def hall_tables(plan: Plan) -> HallTables:
     """The tables of a plan, made once for all its replications."""
     trips, activities, shifts = plan.trips, plan.activities, plan.shifts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from sim.engines.columns import begins_of, int_column, joined
 from sim.engines.native import Fixed, Kernel
 from sim.event_log import shift_of_server
+from sim.memory import kept_by_plan
 from sim.outcome import Outcome, Waits
 from sim.plan import NONE, Plan
 from sim.pool_hours import HALF_HOUR, PER_DAY, open_half_hours, pool_hours
@@ -156,12 +156,12 @@ def tally(plan: Plan, workload: Workload, outcome: Outcome, unserved: Waits) -> 
     )
 
 
-@functools.lru_cache(maxsize=64)
+@kept_by_plan
 def _fixed(plan: Plan) -> Fixed:
     return Fixed(_hours(plan))
 
 
-@functools.lru_cache(maxsize=64)
+@kept_by_plan
 def _hours(plan: Plan) -> HoursTables:
     pools, begin = pool_hours(plan), open_half_hours(plan).begin
     pool_of_shift = [shift.pool for shift in plan.shifts]

@@ -37,6 +37,7 @@ from sim.draws import (
 )
 from sim.engines.columns import begins_of, int_column, joined
 from sim.itinerary import Itinerary
+from sim.memory import kept_by_plan
 from sim.plan import NONE, Plan
 from sim.timeline import NEVER, IntArray
 
@@ -139,7 +140,7 @@ class CaseTables(NamedTuple):
     """By value of the attribute."""
 
 
-@functools.lru_cache(maxsize=64)
+@kept_by_plan
 def case_tables(plan: Plan) -> CaseTables:
     """The tables of a plan, made once for all its replications."""
     types = plan.case_types
@@ -240,7 +241,7 @@ class OrderTables(NamedTuple):
     """By value of the attribute."""
 
 
-@functools.lru_cache(maxsize=64)
+@kept_by_plan
 def order_tables(plan: Plan) -> OrderTables:
     """The tables of a plan, made once for all its replications."""
     types = plan.case_types
@@ -278,7 +279,7 @@ class Laws(NamedTuple):
     tables: LawTables
 
 
-@functools.lru_cache(maxsize=64)
+@kept_by_plan
 def laws_of(plan: Plan) -> Laws:
     """The laws of a plan, with tables that are made once for all its replications."""
     law_of = np.full((len(plan.activities), 2), NONE)
