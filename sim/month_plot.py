@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
 from sim.labels import Labels
 from sim.loading import Loaded
-from sim.plot_style import SMALL, Cast, finish, grid, line_key, look, nothing, shown
+from sim.plot_style import SMALL, Cast, finish, fitted, grid, line_key, look, nothing
 from sim.plots import STEPS
 from sim.texts import one_line
 
@@ -52,7 +52,7 @@ def month_figure(months: pd.DataFrame, loaded: Mapping[str, Loaded], caption: st
         # Room for the numbers of the reforms.
         low, high = ax.get_ylim()
         ax.set_ylim(low, high + 0.15 * (high - low))
-        ax.set_title(shown({"": heading}, ""))
+        ax.set_title(fitted(heading, columns=70, lines=2))
         ax.set_ylabel(unit)
         _mark(ax, list(reforms))
     for ax in figure.axes:
