@@ -25,13 +25,14 @@ from sim.distributions import (
     Weibull,
     whole_seconds,
 )
-from sim.draws import Streams, draw_workload
+from sim.draws import draw_workload
 from sim.engines import compiled_draw, draw_loops, draw_tables
 from sim.engines.native import Kernel
 from sim.itinerary import LoopError
 from sim.loading import load, scenario_from
 from sim.plan import Plan
 from sim.planning import compile_plan
+from sim.streams import Streams
 from sim.workload import Workload
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.distributions import whole_seconds
-from sim.draws import Streams, itinerary_of, repeated
 from sim.draws import draw_workload as draw_by_definition
+from sim.draws import repeated
 from sim.engines.draw_tables import (
     AT_HAND,
     DIGIT,
@@ -43,6 +43,8 @@ from sim.engines.native import Fixed, Kernel
 from sim.itinerary import Itinerary
 from sim.memory import kept_by_plan
 from sim.plan import NONE, Plan, PlannedCaseType
+from sim.returns import itinerary_of
+from sim.streams import Streams
 from sim.timeline import NEVER, IntArray
 from sim.workload import Workload
 
