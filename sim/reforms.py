@@ -161,7 +161,8 @@ def _out_of_order(
                 yield Problem(mark, key, message)
             elif other is None and key == "needs" and name not in earlier:
                 wanted = f"'{shown(reform.name)}' needs the reform '{shown(name)}'"
-                message = f"{wanted}, which is not among them.{suggest(name, others)}"
+                hint = suggest(name, others.keys() - {reform.name})
+                message = f"{wanted}, which is not among them.{hint}"
                 yield Problem(mark, key, message.removesuffix("."))
 
 

@@ -170,6 +170,10 @@ def test_a_reform_without_what_it_needs():
         "scenarios/reforms/b.yaml:2:9: needs: 'b' needs the reform 'a', which is not among them"
     ):
         hall("b")
+    reform("tea", about="needs: [team]\n")
+    missing = "needs: 'tea' needs the reform 'team', which is not among them"
+    with says(f"scenarios/reforms/tea.yaml:2:9: {missing}"):
+        hall("tea")  # which is the nearest there is, and not meant
 
 
 def test_a_reform_that_takes_effect_before_what_it_builds_on():
