@@ -284,3 +284,16 @@ def test_the_reforms_until_a_year_lead_to_what_the_readme_says(year: int) -> Non
 def test_what_a_reform_of_one_year_changes_does_not_fit_another() -> None:
     with pytest.raises(ScenarioError, match="nothing to remove here"):
         load_document(FOLDER / "lanzhou-2020.yaml", reforms=["three-in-one"])
+
+
+def test_the_readme_has_every_reform_with_its_day() -> None:
+    table = (
+        (FOLDER.parent / "README.md").read_text(encoding="utf-8").split("| since | reforms |")[1]
+    )
+    told = {
+        name: day and f"{year}-{day}"
+        for year, row in re.findall(r"^\| (\d{4}|no date) \| (.*) \|$", table, flags=re.MULTILINE)
+        for name, day in re.findall(r"`([\w-]+)`[^`(]*(?:\((\d\d-\d\d)\))?", row)
+    }
+    dates = {name: reform(name).about.effective for name in NAMES}
+    assert told == {name: str(date) if date else "" for name, date in dates.items()}
