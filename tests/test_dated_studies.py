@@ -11,6 +11,7 @@ from dated_hall import dated_hall
 from sim.errors import ScenarioError
 from sim.loading import Loaded, load_document
 from sim.scenario import Arrivals
+from sim.studies.moved import with_rates
 from sim.studies.variants import with_demand
 
 
@@ -53,3 +54,10 @@ def test_batches_that_a_reform_changes_are_not_multiplied() -> None:
         with_demand(load_document(hall), 2)
     others = with_demand(load_document(hall), 2, {"group": 1})
     assert [found.batch for found in arrivals(others, "group")] == [4, 5]
+
+
+def test_the_rates_of_every_date_and_phase_are_those_of_all_who_come_at_random() -> None:
+    made = with_rates(dated_hall(), 1.5, "more")
+    assert list((arrivals(made, "case")[0].per_working_day or {}).values()) == [15, 21]
+    assert [found.per_hour for found in arrivals(made, "letter")] == [1.5, 3, 3]
+    assert [found.batch for found in arrivals(made, "group")] == [4]
