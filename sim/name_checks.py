@@ -162,14 +162,20 @@ def milestones_of(case_type: CaseType) -> list[str]:
 
 
 def subjects_of(scenario: Scenario) -> dict[str, Collection[str]]:
-    """What metrics can be of, by kind."""
-    channels = [v for t in scenario.case_types.values() for v in t.attributes.get(CHANNEL, ())]
+    """What metrics can be of at any time, by kind."""
+    whole = scenario.whole
+    channels = [
+        value
+        for phase in scenario.phases
+        for case_type in phase.scenario.case_types.values()
+        for value in case_type.attributes.get(CHANNEL, ())
+    ]
     return {
-        "promise": scenario.promises,
-        "pool": scenario.pools,
+        "promise": whole.promises,
+        "pool": whole.pools,
         "channel": dict.fromkeys(channels),
-        "case_type": scenario.case_types,
-        "stock": scenario.stocks,
+        "case_type": whole.case_types,
+        "stock": whole.stocks,
         "hall": (HALL,),
     }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from dated_hall import dated_hall
+from faults import Hall
 
 from sim.errors import ScenarioError
 from sim.loading import Loaded, load_document
@@ -61,3 +62,41 @@ def test_the_rates_of_every_date_and_phase_are_those_of_all_who_come_at_random()
     assert list((arrivals(made, "case")[0].per_working_day or {}).values()) == [15, 21]
     assert [found.per_hour for found in arrivals(made, "letter")] == [1.5, 3, 3]
     assert [found.batch for found in arrivals(made, "group")] == [4]
+
+
+# --- staffing ------------------------------------------------------------------------------------
+
+
+def test_pools_whose_servers_change_by_date_are_refused_up_front(hall: Hall) -> None:
+    dated_hall()
+    code, out, err = hall("staff", "scenarios/hall.yaml")
+    assert (code, out) == (2, "")
+    other = "or look for the servers of other pools with --pool"
+    assert [line for line in err.splitlines() if "--pool" in line] == [
+        "--pool desk: its servers change by date; give one number "
+        f"(--set pools.desk.shifts.day.servers=2), {other}",
+        "--pool back: its servers change on 2020-01-08 by more; leave that out "
+        f"(--set dated_reforms.more=null), {other}",
+        "--pool team: its servers change on 2020-01-15 by team; leave that out "
+        f"(--set dated_reforms.team=null), {other}",
+    ]
+
+
+def test_what_the_refusal_says_to_do_helps(hall: Hall) -> None:
+    dated_hall()
+    settings = ("pools.desk.shifts.day.servers=2", "dated_reforms.more=null")
+    options = [part for text in (*settings, "dated_reforms.team=null") for part in ("--set", text)]
+    study = ("staff", "scenarios/hall.yaml", "-r", "4", "--engine", "simpy", "-o", "study")
+    code, out, err = hall(*study, *options, "--promise", "quick=50%")
+    assert code == 0, err
+    assert [line.split()[0] for line in out.splitlines() if line.startswith(("desk", "back"))]
+
+
+def test_the_servers_of_other_pools_are_looked_for(hall: Hall) -> None:
+    """At the demand of every date; a promise that a reform brings is one of them."""
+    dated_hall()
+    study = ("staff", "scenarios/hall.yaml", "-r", "4", "--engine", "simpy", "-o", "study")
+    asked = ("--pool", "office", "--promise", "group=50%", "--demand", "1.1")
+    code, out, err = hall(*study, *asked)
+    assert code == 0, err
+    assert "office" in out

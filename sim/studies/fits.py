@@ -181,7 +181,7 @@ def read_fit(path: Path, loaded: Loaded) -> Fit:
         except ScenarioError as error:
             problems += error.problems
     problems += _shared(parameters, tree)
-    known = loaded.scenario.published
+    known = loaded.scenario.whole.published
     for index, name in enumerate(about.targets):
         if name not in known:
             message = (
