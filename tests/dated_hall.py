@@ -21,7 +21,7 @@ pools:
 case_types:
   case:
     label: Case
-    arrivals: {per_working_day: {2020-01-01: 10, 2020-01-11: 14}, profile: even}
+    arrivals: {source: "RATES", per_working_day: {2020-01-01: 10, 2020-01-11: 14}, profile: even}
     activities:
       file: {label: File, trip: come, pool: desk, service: {exponential: {mean: 10 min}}}
       check: {label: Check, after: file, pool: office, service: {exponential: {mean: 40 min}}}
@@ -58,11 +58,11 @@ changes:
 """
 
 
-def dated_hall() -> Loaded:
-    """The hall, from files that are written where we are."""
+def dated_hall(rates: str = "assumed") -> Loaded:
+    """The hall, from files that are written where we are; `rates` is the source of its rates."""
     folder = Path("scenarios/reforms")
     folder.mkdir(parents=True, exist_ok=True)
-    Path("scenarios/hall.yaml").write_text(HALL, encoding="utf-8")
+    Path("scenarios/hall.yaml").write_text(HALL.replace("RATES", rates), encoding="utf-8")
     (folder / "more.yaml").write_text(MORE, encoding="utf-8")
     (folder / "team.yaml").write_text(TEAM, encoding="utf-8")
     return load_document("scenarios/hall.yaml")

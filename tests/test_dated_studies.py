@@ -12,7 +12,8 @@ from faults import Hall
 from sim.errors import ScenarioError
 from sim.loading import Loaded, load_document
 from sim.scenario import Arrivals
-from sim.studies.moved import with_rates
+from sim.studies.assumptions import Assumptions, Group, assumptions
+from sim.studies.moved import moved, with_rates
 from sim.studies.variants import with_demand
 
 
@@ -100,3 +101,57 @@ def test_the_servers_of_other_pools_are_looked_for(hall: Hall) -> None:
     code, out, err = hall(*study, *asked)
     assert code == 0, err
     assert "office" in out
+
+
+# --- what rests on assumption --------------------------------------------------------------------
+
+
+def group(found: Assumptions, key: str) -> Group:
+    return next(group for group in found.groups if group.key == key)
+
+
+def test_numbers_by_date_move_together_with_the_others_of_their_kind() -> None:
+    loaded = dated_hall()
+    found = assumptions(loaded, 0.2)
+    servers, rates = (
+        group(found, key) for key in ("pools.desk.servers", "case_types.case.arrivals")
+    )
+    assert list(servers.high.values()) == [2, 3]
+    assert list(rates.low.values()) == [8, 11.2]
+    assert (rates.low_text, rates.num_numbers) == ("-20 %", 2)
+    hall = moved(loaded, {**servers.high, **rates.low}, "moved").scenario
+    assert list(hall.pools["desk"].shifts["day"].servers.values()) == [2, 3]
+    assert list(hall.case_types["case"].arrivals.per_working_day.values()) == [8, 11.2]
+
+
+def test_a_range_that_the_file_states_is_that_of_every_date() -> None:
+    loaded = dated_hall("assumed, a guess (+-50 %)")
+    rates = group(assumptions(loaded, 0.2), "case_types.case.arrivals")
+    assert list(rates.low.values()) == [5, 7]
+    assert (rates.low_text, rates.high_text, rates.is_stated) == ("-50 %", "+50 %", True)
+
+
+def test_where_there_are_no_servers_yet_there_are_not_fewer() -> None:
+    dated_hall()
+    loaded = load_document("scenarios/hall.yaml", ["pools.desk.shifts.day.servers.2020-01-01=0"])
+    found = group(assumptions(loaded, 0.2), "pools.desk.servers")
+    assert (list(found.low.values()), list(found.high.values())) == ([0, 1], [1, 3])
+
+
+def test_what_dated_reforms_say_is_left_out_and_said_to_be() -> None:
+    found = assumptions(dated_hall(), 0.2)
+    reason = "numbers of dated reforms: only what holds until then moves"
+    assert [path for path, why in found.left_out.items() if why == reason] == [
+        "dated_reforms.more.effective",
+        "dated_reforms.more.changes.pools.back.shifts.day.servers",
+        "dated_reforms.more.changes.case_types.letter.arrivals.per_hour",
+        "dated_reforms.team.effective",
+        "dated_reforms.team.changes.pools.team.shifts.day.servers",
+        "dated_reforms.team.changes.case_types.group.arrivals.every",
+        "dated_reforms.team.changes.case_types.group.arrivals.at",
+        "dated_reforms.team.changes.case_types.group.arrivals.batch",
+        "dated_reforms.team.changes.case_types.group.activities.all.service",
+        "dated_reforms.team.changes.promises.group.within",
+    ]
+    others = "no number of the hall: horizon, calendar, dates, promises, stocks, published figures"
+    assert dict(found.reasons()) == {reason: 10, others: 7}
