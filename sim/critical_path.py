@@ -64,11 +64,12 @@ class Span:
 
 def spans_of(scenario: Scenario) -> dict[str, Span]:
     """Of every promise; without any, from arrival to departure, by the name of the case type."""
-    if not scenario.promises:
-        return {name: Span((name,)) for name in scenario.case_types}
+    whole = scenario.whole
+    if not whole.promises:
+        return {name: Span((name,)) for name in whole.case_types}
     return {
         name: Span(tuple(promise.case_types), promise.from_, promise.to, promise.per)
-        for name, promise in scenario.promises.items()
+        for name, promise in whole.promises.items()
     }
 
 

@@ -155,3 +155,14 @@ def test_what_dated_reforms_say_is_left_out_and_said_to_be() -> None:
     ]
     others = "no number of the hall: horizon, calendar, dates, promises, stocks, published figures"
     assert dict(found.reasons()) == {reason: 10, others: 7}
+
+
+# --- where the days go ---------------------------------------------------------------------------
+
+
+def test_days_of_a_promise_that_a_reform_brings(hall: Hall) -> None:
+    dated_hall()
+    options = ("--promise", "group", "-r", "2", "--engine", "simpy", "-o", "study")
+    code, out, err = hall("days", "scenarios/hall.yaml", *options)
+    assert code == 0, err
+    assert "Where the days go: group" in out
