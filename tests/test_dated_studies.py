@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from pathlib import Path
 
 import pytest
@@ -166,3 +167,59 @@ def test_days_of_a_promise_that_a_reform_brings(hall: Hall) -> None:
     code, out, err = hall("days", "scenarios/hall.yaml", *options)
     assert code == 0, err
     assert "Where the days go: group" in out
+
+
+# --- which reform bought how much ----------------------------------------------------------------
+
+FAST = """\
+reform: fast
+changes: {case_types: {case: {activities: {check: {service: {exponential: {mean: 20 min}}}}}}}
+"""
+
+
+def test_reforms_of_a_hall_with_dates_of_its_own_are_attributed(hall: Hall) -> None:
+    """To the times of all promises, whenever they are made."""
+    dated_hall()
+    Path("scenarios/reforms/fast.yaml").write_text(FAST, encoding="utf-8")
+    options = ("--with", "fast", "-r", "2", "--engine", "simpy", "-o", "study", "--json")
+    code, out, err = hall("attribute", "scenarios/hall.yaml", *options)
+    assert code == 0, err
+    shares = json.loads(out)["shares"]
+    assert {(row["metric"], row["subject"]) for row in shares} == {
+        ("working_days_mean", "quick"),
+        ("working_days_mean", "group"),
+        ("visits_mean", "case"),
+    }
+
+
+# --- fits ----------------------------------------------------------------------------------------
+
+FIT = """\
+free:
+  sign: {set: case_types.case.activities.sign.service, from: 5 min, to: 15 min, step: 5 min}
+  desk: {set: pools.desk.shifts.day.servers.2020-01-10, from: 1, to: 2}
+  later: {set: dated_reforms.more.changes.case_types.letter.arrivals.per_hour, from: 1, to: 3}
+"""
+
+
+def test_numbers_of_a_date_and_of_a_dated_reform_are_fitted_and_written(hall: Hall) -> None:
+    dated_hall()
+    path = Path("scenarios/hall.yaml")
+    days = "{metric: working_days_mean, subject: quick, equals: 0, tolerance: 0.5}"
+    desk, back = (
+        f"{{metric: utilisation, subject: {pool}, equals: {level} %, tolerance: 0.02}}"
+        for pool, level in (("desk", 23), ("back", 36))
+    )
+    text = path.read_text(encoding="utf-8").replace(days, f"{desk}, more: {back}")
+    path.write_text(text, encoding="utf-8")
+    Path("scenarios/fits").mkdir()
+    Path("scenarios/fits/hall.yaml").write_text(FIT, encoding="utf-8")
+    options = ("-r", "2", "--engine", "simpy", "-o", "study", "--write")
+    code, out, err = hall("calibrate", "scenarios/hall.yaml", *options)
+    assert code == 0, err
+    assert "Fitted: sign=15 min desk=1 later=2." in out
+    why = '"calibrated against days 23 %, more 36 % (fits/hall.yaml)"'
+    servers = f"servers: {{2020-01-01: 1, 2020-01-10: 1, source: {{2020-01-10: {why}}}}}"
+    assert servers in path.read_text(encoding="utf-8")
+    reform = Path("scenarios/reforms/more.yaml").read_text(encoding="utf-8")
+    assert f"arrivals: {{per_hour: 2, source: {{per_hour: {why}}}}}" in reform
