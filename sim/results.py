@@ -142,7 +142,7 @@ def _files(experiment: Experiment, about: bytes, figures: bool) -> Iterator[tupl
     # Scenarios are there since the folder was opened.
     for path in _scenario_paths(experiment.folder, experiment.scenarios).values():
         yield f"{SCENARIOS}/{path.name}", path.read_bytes()
-    for name, table in {
+    tables = {
         "metrics": experiment.metrics,
         "estimates": experiment.estimates,
         "differences": experiment.differences(),
@@ -151,9 +151,8 @@ def _files(experiment: Experiment, about: bytes, figures: bool) -> Iterator[tupl
         "half_hours": experiment.half_hours,
         "visits": experiment.visits,
         **({"months": experiment.months} if len(experiment.months) else {}),
-    }.items():
-        yield f"{name}.csv", table_files.csv(table)
-        yield f"{name}.parquet", table_files.parquet(table)
+    }
+    yield from table_files.files_of(tables)
     yield ABOUT, about
     if figures:
         for name, content in draw_figures(experiment):
@@ -224,10 +223,7 @@ def write_study(
 
     Raises ResultsError.
     """
-    files = {}
-    for name, table in tables.items():
-        files[f"{STUDIES}/{name}.csv"] = table_files.csv(table)
-        files[f"{STUDIES}/{name}.parquet"] = table_files.parquet(table)
+    files = {f"{STUDIES}/{name}": content for name, content in table_files.files_of(tables)}
     drawings = {f"{STUDIES}/{name}.png": draw for name, draw in figures.items()}
     sums = {name: _sum(content) for name, content in files.items()}
     try:

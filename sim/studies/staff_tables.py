@@ -184,9 +184,8 @@ def write_staffing(staffing: Staffing) -> None:
         known = (folder / JSON).read_bytes() if (folder / JSON).exists() else b""
         if known == text and (folder / FIGURE).exists():
             return
-        for name, table in tables(staffing).items():
-            write_whole(folder / f"{name}.csv", table_files.csv(table))
-            write_whole(folder / f"{name}.parquet", table_files.parquet(table))
+        for name, content in table_files.files_of(tables(staffing)):
+            write_whole(folder / name, content)
         from sim.plot_style import rendered
         from sim.studies.staffing_plot import frontier_figure
 

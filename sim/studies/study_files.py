@@ -67,9 +67,8 @@ def write_study(
     """
     try:
         (folder / FIGURES).mkdir(parents=True, exist_ok=True)
-        for name, table in tables.items():
-            write_whole(folder / f"{name}.csv", table_files.csv(table))
-            write_whole(folder / f"{name}.parquet", table_files.parquet(table))
+        for name, content in table_files.files_of(tables):
+            write_whole(folder / name, content)
         paths = []
         for name, content in figures:
             path = folder / FIGURES / f"{name}.png"
