@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sim import table_files
 from sim.comparison import unit_of
 from sim.errors import ResultsError
 from sim.files import write_whole
+from sim.numbers import records
 from sim.offered_load import offered_load
 from sim.planning import compile_plan
 from sim.studies.posts import Staff, plan_with
@@ -158,17 +159,7 @@ def as_json(staffing: Staffing) -> dict[str, Any]:
         "verdict": staffing.chosen.held,
         "cheaper_not_tried": staffing.answer.not_tried,
         "results": None if staffing.folder is None else str(staffing.folder),
-        "tables": {
-            name: [_plain(row) for row in table.to_dict("records")]
-            for name, table in tables(staffing).items()
-        },
-    }
-
-
-def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
-    return {
-        str(key): None if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in row.items()
+        "tables": {name: records(table) for name, table in tables(staffing).items()},
     }
 
 
