@@ -263,6 +263,8 @@ def test_the_command_says_what_it_found(capsys: pytest.CaptureFixture[str]) -> N
     data = json.loads(capsys.readouterr().out)
     assert data["outcome"] == f"comes={tables[0]['outcome'][0]}"
     assert (data["stays"], data["written"]) == (False, False)
+    assert main(["verify", "study"]) == 0
+    assert "7 files and" in capsys.readouterr().out
 
 
 def test_the_figure_has_a_row_per_target_and_a_column_per_parameter_and_demand() -> None:

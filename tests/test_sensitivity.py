@@ -263,6 +263,8 @@ def test_the_command_ranks_and_writes(capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["sensitivity", *OPTIONS, "--range", "30%", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert (data["range"], len(data["effects"])) == (0.3, len(effects))
+    assert main(["verify", "study"]) == 0
+    assert "7 files and" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
