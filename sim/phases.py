@@ -143,12 +143,9 @@ def _no_way(
 def problems_between(trees: Sequence[PhaseTree], scenarios: Sequence[Scenario]) -> list[Problem]:
     """What reforms change although it cannot change in the middle of a run."""
     return [
-        problem
-        for (_, tree), (before, after) in zip(
-            itertools.pairwise(trees), itertools.pairwise(scenarios), strict=True
-        )
+        _by_reform(tree, path, message)
+        for tree, (before, after) in zip(trees[1:], itertools.pairwise(scenarios), strict=True)
         for path, message in _changes(before, after)
-        for problem in [_by_reform(tree, path, message)]
     ]
 
 
