@@ -32,7 +32,8 @@ from sim.errors import LawViolated
 from sim.event_log import EventLog, Kind, shift_of_server
 from sim.outcome import Places, outcome_of
 from sim.plan import NONE, Plan
-from sim.scenario import ARRIVED, DEPARTED, Scenario
+from sim.promises import ARRIVED, DEPARTED
+from sim.scenario import Scenario
 from sim.timeline import NEVER, IntArray, StepFunction
 from sim.workload import Workload
 

@@ -10,8 +10,9 @@ from typing import Final
 from sim.activities import PASS, Activity
 from sim.metric_definitions import CHANNEL, HALL, METRICS
 from sim.model_errors import KEY_PART
+from sim.promises import ARRIVED, DEPARTED, Flow
 from sim.recordings import ARRIVED_AT
-from sim.scenario import ARRIVED, DEPARTED, CaseType, Flow, Scenario
+from sim.scenario import CaseType, Scenario
 from sim.tree import shown, suggest
 
 Path = tuple[str | int, ...]

@@ -16,8 +16,8 @@ from sim.cli import main
 from sim.errors import ScenarioError
 from sim.exit_codes import USAGE
 from sim.loading import Loaded, load_document, provenance
+from sim.promises import Published
 from sim.running import run
-from sim.scenario import Published
 from sim.studies.calibration import CIRCUMSTANCES, Calibration, calibrate
 from sim.studies.calibration_plot import calibration_figure
 from sim.studies.companions import companions, misfit

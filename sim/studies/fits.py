@@ -31,7 +31,7 @@ from sim.fields import Model, Name, Names, OptionalLabel
 from sim.from_tree import problems_of
 from sim.loading import Loaded, root_of
 from sim.name_checks import among
-from sim.scenario import Published
+from sim.promises import Published
 from sim.studies.moved import Kind, ValuePath, leaves, moved, read_value
 from sim.timeline import MINUTE
 from sim.tree import MapNode, Scalar, ScalarValue, dotted, locate, shown, suggest

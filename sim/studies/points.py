@@ -17,7 +17,7 @@ from sim.comparison import KEPT
 from sim.definition import Definition
 from sim.experiment import Missing
 from sim.loading import Loaded
-from sim.scenario import Published
+from sim.promises import Published
 from sim.studies.answers import answer, key_of
 from sim.studies.companions import companions, misfit
 from sim.studies.fits import Fit, Point

@@ -24,7 +24,7 @@ from sim.loading import Loaded
 from sim.metric_definitions import METRICS
 from sim.offered_load import offered_load
 from sim.output_analysis import CONFIDENCE, Estimate
-from sim.scenario import Published
+from sim.promises import Published
 from sim.studies.answers import answer, key_of
 from sim.studies.assumptions import IMPOSSIBLE, Assumptions, Group, assumptions
 from sim.studies.companions import is_stepped
