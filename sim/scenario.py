@@ -40,7 +40,7 @@ from sim.fields import (
     Weekday,
     check_shares,
 )
-from sim.promises import ARRIVED, DEPARTED, Flow, Promise, Published, Stock
+from sim.promises import Promise, Published, Stock
 from sim.timeline import DAY
 
 MAX_SERVERS = 100_000
