@@ -177,6 +177,7 @@ changes: {case_types: {case: {activities: {check: {service: {exponential: {mean:
 """
 
 
+@pytest.mark.filterwarnings("error::UserWarning")
 def test_reforms_of_a_hall_with_dates_of_its_own_are_attributed(hall: Hall) -> None:
     """To the times of all promises, whenever they are made."""
     dated_hall()
