@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from sim import terminal
+from sim.cli_experiments import show
 from sim.cli_options import (
     Engine,
     EngineChoice,
@@ -24,13 +25,8 @@ from sim.cli_options import (
     examples,
     names_in,
 )
-from sim.exit_codes import INCOMPLETE
-from sim.texts import one_line
 
 studies = typer.Typer()
-
-
-# Attribution
 
 
 class Sorting(enum.StrEnum):
@@ -156,12 +152,10 @@ def attribute(
             progress=progress,
             say=terminal.say,
         )
-    if as_json:
-        terminal.write_json(attribution_report.as_json(found))
-    else:
-        terminal.show(attribution_report.attribution_report(found, sort.value))
-        terminal.write(f"results: {one_line(found.folder)}\n")
-    for missing in found.missing:
-        terminal.say(missing.text)
-    if found.missing:
-        raise typer.Exit(INCOMPLETE)
+    show(
+        as_json,
+        lambda: attribution_report.as_json(found),
+        lambda: attribution_report.attribution_report(found, sort.value),
+        found.folder,
+        (one.text for one in found.missing),
+    )

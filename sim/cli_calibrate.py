@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sim import terminal
+from sim.cli_experiments import show
 from sim.cli_options import (
     Engine,
     EngineChoice,
@@ -20,10 +21,9 @@ from sim.cli_options import (
     Seed,
     Settings,
     examples,
+    share_of,
 )
 from sim.errors import Mark, Problem, ScenarioError
-from sim.exit_codes import INCOMPLETE
-from sim.texts import one_line
 
 studies = typer.Typer()
 
@@ -102,28 +102,13 @@ def calibrate(
         confirmed = came.stays and came.best != fit.start
         statement = write_back.statement(fit.targets, fit_file, confirmed)
         write_back.write_back(fit, came.outcome, statement, lambda: load_document(file))
-    if as_json:
-        terminal.write_json(calibration_report.as_json(came, changes, write))
-    else:
-        terminal.show(calibration_report.calibration_report(came, changes, write))
-        terminal.write(f"results: {one_line(folder)}\n")
-    for one in came.missing:
-        terminal.say(one.text)
-    if came.missing:
-        raise typer.Exit(INCOMPLETE)
-
-
-def _range(value: str | float) -> float:
-    """`20%`, `20 %` or `0.2`; typer asks about the default too."""
-    text = str(value)
-    try:
-        number = float(text.removesuffix("%"))
-    except ValueError:
-        number = 0.0
-    share = number / 100 if text.endswith("%") else number
-    if not 0 < share < 1:
-        raise typer.BadParameter(f"'{text}' is no range such as 20%")
-    return share
+    show(
+        as_json,
+        lambda: calibration_report.as_json(came, changes, write),
+        lambda: calibration_report.calibration_report(came, changes, write),
+        folder,
+        (one.text for one in came.missing),
+    )
 
 
 @studies.command(
@@ -141,7 +126,7 @@ def sensitivity(
         typer.Option(
             "--range",
             metavar="SHARE",
-            parser=_range,
+            parser=share_of("range such as 20%"),
             help="How far numbers move for which the file says no range, such as (20 to 40 min).",
         ),
     ] = 0.2,
@@ -184,12 +169,10 @@ def sensitivity(
             )
         figures = ((name, rendered(figure)) for name, figure in sensitivity_figures(found))
         write_study(folder, found.tables(), figures)
-    if as_json:
-        terminal.write_json(data_of(found))
-    else:
-        terminal.show(sensitivity_report(found))
-        terminal.write(f"results: {one_line(folder)}\n")
-    for one in found.missing:
-        terminal.say(one.text)
-    if found.missing:
-        raise typer.Exit(INCOMPLETE)
+    show(
+        as_json,
+        lambda: data_of(found),
+        lambda: sensitivity_report(found),
+        folder,
+        (one.text for one in found.missing),
+    )

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sim import terminal
-from sim.cli_experiments import warn
+from sim.cli_experiments import missing_of, show, warn
 from sim.cli_options import (
     Cluster,
     Engine,
@@ -24,8 +24,6 @@ from sim.cli_options import (
     examples,
     names_in,
 )
-from sim.exit_codes import INCOMPLETE
-from sim.texts import one_line
 
 studies = typer.Typer()
 
@@ -74,7 +72,7 @@ def days(
     `hall run` keeps it.
     """
     from sim.definition import Definition
-    from sim.results import command_to_repeat, default_folder
+    from sim.results import default_folder
     from sim.sources import load_all
     from sim.studies.days import study_days
     from sim.studies.days_report import as_json as days_as_json
@@ -96,13 +94,10 @@ def days(
             progress=progress,
             say=terminal.say,
         )
-    experiment = study.experiment
-    if as_json:
-        terminal.write_json(days_as_json(study))
-    else:
-        terminal.show(days_report(study))
-        terminal.write(f"results: {one_line(str(experiment.folder))}\n")
-    for one in experiment.missing:
-        terminal.say(f"{one.text}; to repeat it: {command_to_repeat(experiment, one)}")
-    if experiment.missing:
-        raise typer.Exit(INCOMPLETE)
+    show(
+        as_json,
+        lambda: days_as_json(study),
+        lambda: days_report(study),
+        study.experiment.folder,
+        missing_of(study.experiment),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -345,18 +345,45 @@ def _run(loaded: Mapping[str, Loaded], *arguments: Any, **options: Any) -> Exper
 def _show(
     experiment: Experiment, as_json: bool, report_of: Callable[[Experiment], RenderableType]
 ) -> None:
-    """Print what came out, and what is missing of it."""
     from sim import report
-    from sim.results import command_to_repeat
 
-    folder = experiment.folder
+    show(
+        as_json,
+        lambda: report.as_json(experiment),
+        lambda: report_of(experiment),
+        experiment.folder,
+        missing_of(experiment),
+    )
+
+
+def show(
+    as_json: bool,
+    data: Callable[[], object],
+    report: Callable[[], RenderableType],
+    folder: Path | None,
+    missing: Iterable[str] = (),
+) -> None:
+    """Print what came out, as data or as a report, and say what is missing of it.
+
+    Raises typer.Exit, with its exit code, if anything is.
+    """
     if as_json:
-        terminal.write_json(report.as_json(experiment))
+        terminal.write_json(data())
     else:
-        terminal.show(report_of(experiment))
+        terminal.show(report())
         if folder is not None:
             terminal.write(f"results: {one_line(folder)}\n")
-    for one in experiment.missing:
-        terminal.say(f"{one.text}; to repeat it: {command_to_repeat(experiment, one)}")
-    if experiment.missing:
+    is_complete = True
+    for text in missing:
+        terminal.say(text)
+        is_complete = False
+    if not is_complete:
         raise typer.Exit(INCOMPLETE)
+
+
+def missing_of(experiment: Experiment) -> Iterator[str]:
+    """Each replication that failed, with the command that repeats it."""
+    from sim.results import command_to_repeat
+
+    for one in experiment.missing:
+        yield f"{one.text}; to repeat it: {command_to_repeat(experiment, one)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -99,15 +100,20 @@ Only = Annotated[
 ]
 
 
-def _share(text: str) -> float:
-    """`2%`, `2 %` or `0.02`."""
-    number = text.removesuffix("%")
-    try:
-        share = float(number) / (1 if number == text else 100)
-    except ValueError:
-        share = 0.0
-    if not 0 < share < 1:
-        raise typer.BadParameter(f"'{text}' is no precision such as 2%")
+def share_of(what: str) -> Callable[[str | float], float]:
+    """Reads `2%`, `2 %` or `0.02`; `what` is said to be wanted where a text is none."""
+
+    def share(value: str | float) -> float:
+        text = str(value)  # typer asks about a default too
+        number = text.removesuffix("%")
+        try:
+            found = float(number) / (1 if number == text else 100)
+        except ValueError:
+            found = 0.0
+        if not 0 < found < 1:
+            raise typer.BadParameter(f"'{text}' is no {what}")
+        return found
+
     return share
 
 
@@ -116,7 +122,7 @@ Wanted = Annotated[
     typer.Option(
         "--precision",
         metavar="SHARE",
-        parser=_share,
+        parser=share_of("precision such as 2%"),
         help="More runs than -r, until half the width of each interval (--metric: of which; unless "
         "told, of mean times) is at most this share of the mean, such as 2%.",
         show_default=False,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sim import terminal
-from sim.cli_experiments import warn
+from sim.cli_experiments import show, warn
 from sim.cli_options import (
     Engine,
     EngineChoice,
@@ -26,7 +26,6 @@ from sim.cli_options import (
     names_in,
 )
 from sim.errors import Mark, Problem, ScenarioError
-from sim.texts import one_line
 from sim.tree import shown
 
 studies = typer.Typer()
@@ -109,8 +108,9 @@ def staff(
     from sim.sources import load_all
     from sim.studies.staff_tables import as_json as as_data
     from sim.studies.staff_tables import write_staffing
-    from sim.studies.staffing import default_folder, find_staff
+    from sim.studies.staffing import find_staff
     from sim.studies.staffing_report import staffing_report
+    from sim.studies.study_files import study_folder
 
     [loaded] = load_all([file], settings or (), names_in(reforms), until).values()
     warn(loaded)
@@ -127,18 +127,14 @@ def staff(
         pools=pools or (),
         costs=costs_of,
         bounds=bounds_of,
-        folder=default_folder(loaded, seed, question) if output is None else output,
+        folder=study_folder("staff", loaded, seed, *question) if output is None else output,
         engine=engine.value,
         jobs=jobs,
         progress=terminal.ProgressLine,
         say=terminal.say,
     )
     write_staffing(found)
-    if as_json:
-        terminal.write_json(as_data(found))
-    else:
-        terminal.show(staffing_report(found))
-        terminal.write(f"results: {one_line(found.folder)}\n")
+    show(as_json, lambda: as_data(found), lambda: staffing_report(found), found.folder)
 
 
 def _demand(texts: Sequence[str]) -> tuple[float, dict[str, float]]:

@@ -24,7 +24,7 @@ from sim.loading import Loaded
 from sim.metric_definitions import METRICS
 from sim.name_checks import among
 from sim.output_analysis import CONFIDENCE, Estimate, estimate, wilson_interval
-from sim.scenario import Published
+from sim.promises import Published
 from sim.tree import find, shown
 
 if TYPE_CHECKING:

@@ -233,9 +233,9 @@ def _only_in_one(scenarios: Sequence[Scenario]) -> list[RenderableType]:
     """How much there is of which there is no difference."""
     counts = []
     for one, several, things in (
-        ("promise", "promises", [scenario.promises for scenario in scenarios]),
-        ("pool", "pools", [scenario.pools for scenario in scenarios]),
-        ("case type", "case types", [scenario.case_types for scenario in scenarios]),
+        ("promise", "promises", [scenario.whole.promises for scenario in scenarios]),
+        ("pool", "pools", [scenario.whole.pools for scenario in scenarios]),
+        ("case type", "case types", [scenario.whole.case_types for scenario in scenarios]),
     ):
         count = len(set(things[0]) ^ set(things[1]))
         counts += [f"{count} {one if count == 1 else several}"] * bool(count)

@@ -32,7 +32,8 @@ from sim.errors import LawViolated
 from sim.event_log import EventLog, Kind, shift_of_server
 from sim.outcome import Places, outcome_of
 from sim.plan import NONE, Plan
-from sim.scenario import ARRIVED, DEPARTED, Scenario
+from sim.promises import ARRIVED, DEPARTED
+from sim.scenario import Scenario
 from sim.timeline import NEVER, IntArray, StepFunction
 from sim.workload import Workload
 
@@ -64,11 +65,12 @@ class Span:
 
 def spans_of(scenario: Scenario) -> dict[str, Span]:
     """Of every promise; without any, from arrival to departure, by the name of the case type."""
-    if not scenario.promises:
-        return {name: Span((name,)) for name in scenario.case_types}
+    whole = scenario.whole
+    if not whole.promises:
+        return {name: Span((name,)) for name in whole.case_types}
     return {
         name: Span(tuple(promise.case_types), promise.from_, promise.to, promise.per)
-        for name, promise in scenario.promises.items()
+        for name, promise in whole.promises.items()
     }
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -28,7 +28,7 @@ from sim.documents import SETTING, from_plain, parse_setting, read_document
 from sim.errors import Mark, Problem, ScenarioError
 from sim.from_tree import problems_of, scenario_of
 from sim.overlays import new_names, overlaid, unfinished, with_likes
-from sim.phases import DATED, without_dates
+from sim.phases import DATED, without_dates, without_names
 from sim.recordings import inline_recordings
 from sim.reforms import (
     FOLDER,
@@ -44,7 +44,7 @@ from sim.reforms import (
 )
 from sim.resolved import Provenance, provenance_of, resolved_text
 from sim.scenario import Scenario
-from sim.tree import ListNode, MapNode, Node, Scalar, dotted, merge, plain, shown, suggest
+from sim.tree import ListNode, MapNode, Node, Scalar, dotted, merge, shown, suggest, without
 
 EXTENDS: Final = "extends"
 REFORMS: Final = "reforms"
@@ -246,7 +246,7 @@ class _Files:
                 patches += self.patches(below, base.mark, chain)
         patches += self.composed(self.named(document, REFORMS, root))
         self.date(document, root)
-        return [*patches, _Patch(_without(document, (EXTENDS, REFORMS, DATED)))]
+        return [*patches, _Patch(without(document, (EXTENDS, REFORMS, DATED)))]
 
     def named(self, document: MapNode, key: str, root: Path) -> list[ReformFile]:
         """The reforms that a file lists under a key."""
@@ -277,7 +277,7 @@ class _Files:
         self.dated = {} if self.dated is None else self.dated
         if not isinstance(node, MapNode) and root is not None:
             found = self.named(document, DATED, root)
-            self.dated |= {reform.name: _without(reform.tree, (REFORM,)) for reform in found}
+            self.dated |= {reform.name: without(reform.tree, (REFORM,)) for reform in found}
             return
         for name, below in node.entries.items() if isinstance(node, MapNode) else ():
             if isinstance(below, Scalar) and below.value is None:
@@ -302,7 +302,7 @@ class _Files:
                 message = f"the reform '{shown(name)}' holds from the beginning already"
                 self.problems.append(Problem(node.mark, DATED, message))
         # What holds from the beginning is part of what they build on.
-        dated = {name: _without_names(node, applied) for name, node in self.dated.items()}
+        dated = {name: without_names(node, applied) for name, node in self.dated.items()}
         node = MapNode(dated, {name: below.mark for name, below in dated.items()}, tree.mark)
         entries = {**tree.entries, DATED: node}
         return replace(tree, entries=entries, key_marks={**tree.key_marks, DATED: tree.mark})
@@ -372,7 +372,7 @@ class _Files:
             message = f"'{key}' cannot be set; only a file can say it"
             self.problems.append(Problem(patch.mark, "", message))
         self.date(patch)
-        return _without(patch, (DATED,))
+        return without(patch, (DATED,))
 
     def merged(self, tree: MapNode, patch: _Patch) -> MapNode:
         """The tree with a patch and its gaps closed; without it if it does not fit."""
@@ -405,26 +405,5 @@ class _Files:
         return Path(os.path.normpath(Path(file).parent / name)), self.roots[file]
 
 
-def _without_names(reform: Node, names: Collection[str]) -> Node:
-    """A reform that builds on others, without these."""
-    if not isinstance(reform, MapNode):
-        return reform
-    entries = dict(reform.entries)
-    for key in ("after", "needs"):
-        known = entries.get(key)
-        if isinstance(known, ListNode):
-            left = [item for item in known.items if plain(item) not in names]
-            entries[key] = replace(known, items=tuple(left))
-        elif isinstance(known, Scalar) and known.value in names:
-            del entries[key]
-    return replace(reform, entries=entries)
-
-
 def _is_among(path: Path, chain: Sequence[Path]) -> bool:
     return os.path.realpath(path) in map(os.path.realpath, chain)
-
-
-def _without(node: MapNode, keys: Sequence[str]) -> MapNode:
-    entries = {key: below for key, below in node.entries.items() if key not in keys}
-    marks = {key: mark for key, mark in node.key_marks.items() if key not in keys}
-    return replace(node, entries=entries, key_marks=marks)

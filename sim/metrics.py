@@ -27,7 +27,7 @@ from sim.months import LONG, Months, Row, cohort_rows, promise_rows, stock_rows,
 from sim.outcome import Outcome, Places, Waits, outcome_of, passed_over, waits_without_service
 from sim.plan import NONE, Plan
 from sim.pool_load import PoolLoad
-from sim.scenario import ARRIVED, DEPARTED, Promise
+from sim.promises import ARRIVED, DEPARTED, Promise
 from sim.stocks import StockTimes
 from sim.tally import Tally, channels
 from sim.tally import tally as tally_of

@@ -17,7 +17,7 @@ from sim.lifetimes import Lifetimes
 from sim.metric_definitions import HALL, lead_time_limit
 from sim.outcome import Outcome
 from sim.plan import Plan
-from sim.scenario import Promise
+from sim.promises import Promise
 from sim.stocks import StockTimes
 from sim.timeline import DAY, NEVER, BoolArray, IntArray
 from sim.workload import Workload

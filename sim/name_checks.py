@@ -10,8 +10,9 @@ from typing import Final
 from sim.activities import PASS, Activity
 from sim.metric_definitions import CHANNEL, HALL, METRICS
 from sim.model_errors import KEY_PART
+from sim.promises import ARRIVED, DEPARTED, Flow
 from sim.recordings import ARRIVED_AT
-from sim.scenario import ARRIVED, DEPARTED, CaseType, Flow, Scenario
+from sim.scenario import CaseType, Scenario
 from sim.tree import shown, suggest
 
 Path = tuple[str | int, ...]
@@ -162,14 +163,20 @@ def milestones_of(case_type: CaseType) -> list[str]:
 
 
 def subjects_of(scenario: Scenario) -> dict[str, Collection[str]]:
-    """What metrics can be of, by kind."""
-    channels = [v for t in scenario.case_types.values() for v in t.attributes.get(CHANNEL, ())]
+    """What metrics can be of at any time, by kind."""
+    whole = scenario.whole
+    channels = [
+        value
+        for phase in scenario.phases
+        for case_type in phase.scenario.case_types.values()
+        for value in case_type.attributes.get(CHANNEL, ())
+    ]
     return {
-        "promise": scenario.promises,
-        "pool": scenario.pools,
+        "promise": whole.promises,
+        "pool": whole.pools,
         "channel": dict.fromkeys(channels),
-        "case_type": scenario.case_types,
-        "stock": scenario.stocks,
+        "case_type": whole.case_types,
+        "stock": whole.stocks,
         "hall": (HALL,),
     }
 

@@ -9,8 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from sim.metric_definitions import Metric
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,17 @@ class Number:
             decimals = 0
         text = f"{value:,.{decimals}f}"
         return text.removeprefix("-") if not text.strip("-0.") else text
+
+
+def or_none(value: Any) -> Any:
+    """What JSON has for a value: nothing for a number that is none."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as JSON has them, see `or_none`."""
+    rows = table.to_dict("records")
+    return [{str(key): or_none(value) for key, value in row.items()} for row in rows]
 
 
 def replications_text(count: int) -> str:

@@ -12,7 +12,7 @@ It is a JSON merge patch (see `tree.merge`) that knows three things about scenar
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -29,6 +29,7 @@ from sim.tree import (
     merge,
     shown,
     suggest,
+    without,
 )
 
 LIKE: Final = "like"
@@ -65,7 +66,7 @@ def overlaid(tree: MapNode, patch: MapNode) -> MapNode:
         return _close_gaps(tree, merge(tree, patch))
     types = patch.entries[_TYPES]
     assert isinstance(types, MapNode)
-    others = replace(patch, entries={**patch.entries, _TYPES: _without(types, similar)})
+    others = replace(patch, entries={**patch.entries, _TYPES: without(types, similar)})
     merged = _close_gaps(tree, merge(tree, others))
     for name in _in_order(similar):
         own = similar[name]
@@ -73,7 +74,7 @@ def overlaid(tree: MapNode, patch: MapNode) -> MapNode:
         if model is None:
             raise _nothing_like(name, own, [*_keys(find(merged, [_TYPES]))])
         merged = _put(merged, [_TYPES, name], model, types.key_marks[name])
-        change = MapNode({name: _without(own, [LIKE])}, types.key_marks, types.mark)
+        change = MapNode({name: without(own, [LIKE])}, types.key_marks, types.mark)
         change = MapNode({_TYPES: change}, patch.key_marks, patch.mark)
         merged = _close_gaps(merged, merge(merged, change))
     whole = merged.entries[_TYPES]
@@ -254,9 +255,3 @@ def _put(tree: MapNode, path: KeyPath, node: Node, key_mark: Mark | None = None)
     if not rest and key_mark is not None:
         marks = {**marks, first: key_mark}
     return replace(tree, entries={**tree.entries, first: node}, key_marks=marks)
-
-
-def _without(node: MapNode, keys: Collection[str]) -> MapNode:
-    entries = {key: below for key, below in node.entries.items() if key not in keys}
-    marks = {key: mark for key, mark in node.key_marks.items() if key not in keys}
-    return replace(node, entries=entries, key_marks=marks)

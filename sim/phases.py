@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -23,7 +23,7 @@ from sim.moves import obstacles
 from sim.overlays import overlaid, unfinished
 from sim.reforms import Reform, ReformFile, contradictions, in_order, united
 from sim.scenario import CaseType, Phase, Scenario
-from sim.tree import MapNode, Scalar, dotted, find, locate, plain, shown
+from sim.tree import ListNode, MapNode, Node, Scalar, dotted, find, locate, plain, shown, without
 
 DATED: Final = "dated_reforms"
 _UNCHANGED: Final = ("calendar", "working_hours", "horizon")
@@ -55,8 +55,22 @@ def dated_reforms(tree: MapNode) -> list[ReformFile]:
 
 def without_dates(tree: MapNode) -> MapNode:
     """A tree without its dated reforms."""
-    entries = {key: below for key, below in tree.entries.items() if key != DATED}
-    return replace(tree, entries=entries)
+    return without(tree, [DATED])
+
+
+def without_names(reform: Node, names: Collection[str]) -> Node:
+    """A reform that builds on others, without these."""
+    if not isinstance(reform, MapNode):
+        return reform
+    entries = dict(reform.entries)
+    for key in ("after", "needs"):
+        known = entries.get(key)
+        if isinstance(known, ListNode):
+            left = [item for item in known.items if plain(item) not in names]
+            entries[key] = replace(known, items=tuple(left))
+        elif isinstance(known, Scalar) and known.value in names:
+            del entries[key]
+    return replace(reform, entries=entries)
 
 
 def phase_trees(tree: MapNode) -> list[PhaseTree]:
@@ -143,12 +157,9 @@ def _no_way(
 def problems_between(trees: Sequence[PhaseTree], scenarios: Sequence[Scenario]) -> list[Problem]:
     """What reforms change although it cannot change in the middle of a run."""
     return [
-        problem
-        for (_, tree), (before, after) in zip(
-            itertools.pairwise(trees), itertools.pairwise(scenarios), strict=True
-        )
+        _by_reform(tree, path, message)
+        for tree, (before, after) in zip(trees[1:], itertools.pairwise(scenarios), strict=True)
         for path, message in _changes(before, after)
-        for problem in [_by_reform(tree, path, message)]
     ]
 
 

@@ -12,7 +12,8 @@ from sim.itinerary import LoopError, Process, find_cycle
 from sim.name_checks import Finding, Path
 from sim.plan import NONE
 from sim.planning import process_of
-from sim.scenario import ARRIVED, DEPARTED, CaseType, Promise, Scenario
+from sim.promises import ARRIVED, DEPARTED, Promise
+from sim.scenario import CaseType, Scenario
 
 MOST_COMBINATIONS: Final = 100_000
 """How many combinations of attributes are looked at."""

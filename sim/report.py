@@ -7,7 +7,6 @@ replications, no time without the share of cases that were unfinished.
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from rich.text import Text
 from sim.comparison_report import published_report
 from sim.labels import Labels, limit, title
 from sim.metric_definitions import HALL, METRICS
-from sim.numbers import Number, percent
+from sim.numbers import Number, or_none, percent, records
 from sim.offered_load import offered_load
 from sim.report_parts import (
     Rows,
@@ -35,8 +34,6 @@ from sim.texts import one_line
 from sim.time_tables import horizon_dates
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from sim.experiment import Experiment
 
 
@@ -81,7 +78,7 @@ def as_json(experiment: Experiment) -> dict[str, Any]:
         "missing": [asdict(missing) for missing in experiment.missing],
         "results": None if experiment.folder is None else str(experiment.folder),
         "scenarios": [_scenario_data(experiment, name) for name in names],
-        **{name: _records(table) for name, table in tables.items()},
+        **{name: records(table) for name, table in tables.items()},
     }
 
 
@@ -93,25 +90,16 @@ def _scenario_data(experiment: Experiment, name: str) -> dict[str, Any]:
     backlog = None
     if not is_steady:
         growth = backlog_growth(experiment, name)
-        backlog = {end: _or_none(getattr(growth, end)) for end in ("mean", "low", "high")}
+        backlog = {end: or_none(getattr(growth, end)) for end in ("mean", "low", "high")}
     return {
         "name": name,
         "label": scenario.label.text() if scenario.label else None,
         "from": str(first),
         "to": str(last),
-        "load": {load.pool: _or_none(load.load) for load in loads},
+        "load": {load.pool: or_none(load.load) for load in loads},
         "steady": is_steady,
         "backlog_growth": backlog,
     }
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    rows = table.to_dict("records")
-    return [{str(key): _or_none(value) for key, value in row.items()} for row in rows]
-
-
-def _or_none(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _headline_table(experiment: Experiment, name: str) -> Table:

@@ -23,7 +23,7 @@ import json
 import re
 import shlex
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -81,7 +81,7 @@ def open_folder(
                 if not _is_content(path, text):
                     write_whole(path, text)
         except (OSError, ValueError) as error:
-            raise _failed(folder, error) from None
+            raise cannot_write(folder, error) from None
         yield store
 
 
@@ -127,7 +127,7 @@ def write_results(experiment: Experiment, store: Store, figures: bool = False) -
         store.commit()
         _publish(folder, _files(experiment, about, figures))
     except OSError as error:
-        raise _failed(folder, error) from None
+        raise cannot_write(folder, error) from None
 
 
 def _scenario_paths(folder: Path, names: Iterable[str]) -> dict[str, Path]:
@@ -142,7 +142,7 @@ def _files(experiment: Experiment, about: bytes, figures: bool) -> Iterator[tupl
     # Scenarios are there since the folder was opened.
     for path in _scenario_paths(experiment.folder, experiment.scenarios).values():
         yield f"{SCENARIOS}/{path.name}", path.read_bytes()
-    for name, table in {
+    tables = {
         "metrics": experiment.metrics,
         "estimates": experiment.estimates,
         "differences": experiment.differences(),
@@ -151,9 +151,8 @@ def _files(experiment: Experiment, about: bytes, figures: bool) -> Iterator[tupl
         "half_hours": experiment.half_hours,
         "visits": experiment.visits,
         **({"months": experiment.months} if len(experiment.months) else {}),
-    }.items():
-        yield f"{name}.csv", table_files.csv(table)
-        yield f"{name}.parquet", table_files.parquet(table)
+    }
+    yield from table_files.files_of(tables)
     yield ABOUT, about
     if figures:
         for name, content in draw_figures(experiment):
@@ -212,22 +211,19 @@ def add_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
             write_whole(folder / name, content)
             _write_sums(folder, {**read_sums(folder), name: _sum(content)})
     except OSError as error:
-        raise _failed(folder, error) from None
+        raise cannot_write(folder, error) from None
 
 
-def write_study(
+def add_study(
     folder: Path, tables: Mapping[str, pd.DataFrame], figures: Mapping[str, Callable[[], bytes]]
 ) -> None:
-    """Write tables (as .csv and .parquet) and figures (PNG) of a study into a results folder.
+    """Add tables (as .csv and .parquet) and figures (PNG) of a study to a results folder.
 
     figures  how each is drawn; they are those of the tables, and stay if these are there already.
 
     Raises ResultsError.
     """
-    files = {}
-    for name, table in tables.items():
-        files[f"{STUDIES}/{name}.csv"] = table_files.csv(table)
-        files[f"{STUDIES}/{name}.parquet"] = table_files.parquet(table)
+    files = {f"{STUDIES}/{name}": content for name, content in table_files.files_of(tables)}
     drawings = {f"{STUDIES}/{name}.png": draw for name, draw in figures.items()}
     sums = {name: _sum(content) for name, content in files.items()}
     try:
@@ -243,7 +239,7 @@ def write_study(
             sums = {name: _sum(content) for name, content in files.items()}
             _write_sums(folder, there | sums)
     except OSError as error:
-        raise _failed(folder, error) from None
+        raise cannot_write(folder, error) from None
 
 
 def _publish(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
@@ -270,7 +266,8 @@ def _json(data: object) -> bytes:
     return (json.dumps(data, ensure_ascii=False, indent=2) + "\n").encode()
 
 
-def _failed(folder: Path, error: Exception) -> ResultsError:
+def cannot_write(folder: Path, error: Exception) -> ResultsError:
+    """The error of a folder into which nothing can be written."""
     reason = getattr(error, "strerror", None) or str(error)
     return ResultsError(f"{one_line(folder)}: cannot write results: {one_line(reason)}")
 
@@ -349,7 +346,7 @@ def read_results(folder: str | Path) -> Experiment:
         shown = store.noted(SHOWN)
         if shown is None:
             raise ResultsError(f"{one_line(folder)}: not complete: run the same command again")
-        scenarios = _scenarios_in(path, definition)
+        scenarios = scenarios_in(path, definition)
         numbers = range(shown["replications"])
         missing = tuple(Missing(**one) for one in shown["missing"])
         for name in scenarios:
@@ -373,8 +370,15 @@ def read_results(folder: str | Path) -> Experiment:
         )
 
 
-def _scenarios_in(folder: Path, definition: Definition) -> dict[str, Loaded]:
+def scenarios_in(
+    folder: Path, definition: Definition, names: Collection[str] = ()
+) -> dict[str, Loaded]:
+    """The scenarios of an experiment from its folder, all unless some are named.
+
+    Raises ResultsError for files that are not what was run.
+    """
     files = _scenario_paths(folder, definition.scenarios)
+    files = {name: path for name, path in files.items() if not names or name in names}
     try:
         scenarios = load_all(files)
     except ScenarioError as error:
@@ -399,4 +403,4 @@ def redraw(folder: str | Path) -> list[Path]:
             _write_sums(path, read_sums(path) | sums)
         return [path / name for name in drawn]
     except OSError as error:
-        raise _failed(path, error) from None
+        raise cannot_write(path, error) from None

@@ -12,7 +12,7 @@ import numpy as np
 
 from sim.outcome import Outcome, Places
 from sim.plan import Plan
-from sim.scenario import ARRIVED, DEPARTED, Flow, Stock
+from sim.promises import ARRIVED, DEPARTED, Flow, Stock
 from sim.timeline import DAY, NEVER, IntArray
 from sim.workload import Workload
 

@@ -90,6 +90,11 @@ class Store:
         rows = self._rows("SELECT number FROM splits WHERE scenario = ?", scenario)
         return {number for (number,) in rows}
 
+    def scenarios(self) -> list[str]:
+        """The scenarios of which replications are kept, by name."""
+        rows = self._rows("SELECT DISTINCT scenario FROM replications ORDER BY scenario")
+        return [scenario for (scenario,) in rows]
+
     def compared(self) -> set[str]:
         """The scenarios of which replication 0 was compared in both engines."""
         return {scenario for (scenario,) in self._rows("SELECT scenario FROM compared")}

@@ -8,6 +8,7 @@ long for CSV.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 ROWS: Final = 50_000
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "'")
 """How text begins that is guarded: a quote mark too, so that taking one away gives it back."""
+
+
+def files_of(tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, bytes]]:
+    """File name and content of each table in both forms, one at a time."""
+    for name, table in tables.items():
+        yield f"{name}.csv", csv(table)
+        yield f"{name}.parquet", parquet(table)
 
 
 def parquet(table: pd.DataFrame) -> bytes:

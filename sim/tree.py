@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
@@ -99,6 +99,13 @@ def _merge(
             entries[key] = change
             key_marks[key] = patch.key_marks[key]
     return replace(base, entries=entries, key_marks=key_marks)
+
+
+def without(node: MapNode, keys: Collection[str]) -> MapNode:
+    """A map without some of its keys."""
+    entries = {key: below for key, below in node.entries.items() if key not in keys}
+    marks = {key: mark for key, mark in node.key_marks.items() if key not in keys}
+    return replace(node, entries=entries, key_marks=marks)
 
 
 # Looking things up

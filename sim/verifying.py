@@ -9,13 +9,14 @@ from pathlib import Path
 
 from sim import store as stores
 from sim.critical_path import split_times
-from sim.definition import version_differences, versions
+from sim.definition import Definition, version_differences, versions
 from sim.errors import ResultsError
 from sim.plan import Plan
 from sim.planning import compile_plan
 from sim.records import Record, splits_text
 from sim.replication import replicate, replicate_log
-from sim.results import ABOUT, SUMS, damaged_files, read_results, read_sums
+from sim.results import ABOUT, SUMS, damaged_files, read_results, read_sums, scenarios_in
+from sim.store import STORE
 from sim.texts import one_line
 
 SAMPLE = 3
@@ -46,56 +47,103 @@ class Findings:
         ]
 
 
+@dataclass(frozen=True)
+class _Experiment:
+    """One that is kept in a folder."""
+
+    folder: Path
+    definition: Definition
+    kept: tuple[tuple[str, int], ...]
+    """Scenario and number of each replication."""
+
+
 def verify(
     folder: Path, sample: int = SAMPLE, progress: Callable[[int, int], None] = lambda *_: None
 ) -> Findings:
     """Check every checksum, and do a sample of the replications once more: the same bytes?
 
-    sample  how many; which ones is decided by what defines the experiment.
+    A study's folder has files of its own, and the experiments that it is made of below.
+
+    sample  how many; which ones is decided by what defines the experiments.
 
     Raises ResultsError for a folder that cannot be read at all.
     """
+    findings = Findings()
     sums = read_sums(folder)
-    damaged = damaged_files(folder)
-    if ABOUT not in sums:
-        damaged[SUMS] = "not complete: run the same command again"
-    findings = Findings(num_files=len(sums))
-    findings.problems += [f"{one_line(folder / n)}: {what}" for n, what in damaged.items()]
-    try:
-        scenarios = read_results(folder).scenarios
-    except ResultsError as error:
-        findings.problems.append(str(error))
-        return findings
-    with stores.open_to_read(folder) as store:
-        kept = [(name, n) for name in scenarios for n in sorted(store.done(name))]
-        findings.num_replications = len(kept)
-        for name in scenarios:
-            for _ in store.records(name, range(max(store.done(name), default=0) + 1)):
-                pass  # each is compared with its checksum
-            for _ in store.splits(name, range(max(store.split(name), default=0) + 1)):
-                pass
-        found = store.definition
-        if others := version_differences(versions(), found.versions):
+    is_study = bool(sums) and ABOUT not in sums and not (folder / STORE).exists()
+    folders = sorted(path.parent for path in folder.rglob(STORE)) if is_study else [folder]
+    for path in dict.fromkeys([folder, *folders]):
+        findings.num_files += len(read_sums(path))
+        damaged = damaged_files(path)
+        if not is_study and ABOUT not in sums:
+            damaged[SUMS] = "not complete: run the same command again"
+        findings.problems += [f"{one_line(path / n)}: {what}" for n, what in damaged.items()]
+    experiments = []
+    for path in folders:
+        try:
+            experiments.append(_compared(path, not is_study))
+        except ResultsError as error:
+            findings.problems.append(str(error))
+    findings.num_replications = sum(len(one.kept) for one in experiments)
+    for one in experiments:
+        if others := version_differences(versions(), one.definition.versions):
             what = one_line("; ".join(others))
             findings.remark = f"none done once more: they were run with {what}"
             return findings
-        plans = {name: compile_plan(loaded.scenario) for name, loaded in scenarios.items()}
-        chosen = random.Random(found.digest).sample(kept, min(sample, len(kept)))
-        for done, (name, number) in enumerate(sorted(chosen), start=1):
-            measures = replicate(plans[name], found.seed, number, "simpy").measures
-            [(_, record)] = store.records(name, range(number, number + 1))
-            again = Record.of(measures, number, "simpy", record.has_details)
-            is_same = (again.keys, again.measures) == (record.keys, record.measures)
-            for _, splits in store.splits(name, range(number, number + 1)):
-                is_same &= splits == _splits(plans[name], found.seed, number)
-            if not is_same:
-                findings.problems.append(
-                    f"{one_line(folder)}: replication {number} of {one_line(name)} comes out "
-                    "otherwise when it is done once more"
-                )
-            findings.recomputed.append((name, number))
-            progress(done, len(chosen))
+    # Not those of a staff that is looked for: they are of no scenario that is kept.
+    kept = [
+        (number, *key)
+        for number, one in enumerate(experiments)
+        for key in one.kept
+        if key[0] in one.definition.scenarios
+    ]
+    chance = random.Random("".join(one.definition.digest for one in experiments))
+    chosen = sorted(chance.sample(kept, min(sample, len(kept))))
+    for done, (number, name, replication) in enumerate(chosen, start=1):
+        if not _is_same(experiments[number], name, replication):
+            findings.problems.append(
+                f"{one_line(experiments[number].folder)}: replication {replication} of "
+                f"{one_line(name)} comes out otherwise when it is done once more"
+            )
+        findings.recomputed.append((name, replication))
+        progress(done, len(chosen))
     return findings
+
+
+def _compared(folder: Path, has_tables: bool) -> _Experiment:
+    """An experiment of which each replication is compared with its checksum.
+
+    has_tables  whether there is more than replications, so that it can be read.
+
+    Raises ResultsError.
+    """
+    if has_tables:
+        read_results(folder)
+    with stores.open_to_read(folder) as store:
+        order = list(store.definition.scenarios)
+        names = [name for name in order if store.done(name)]
+        names += [name for name in store.scenarios() if name not in order]
+        for name in names:
+            for _ in store.records(name, range(2**31)):
+                pass
+            for _ in store.splits(name, range(2**31)):
+                pass
+        kept = tuple((name, number) for name in names for number in sorted(store.done(name)))
+        return _Experiment(folder, store.definition, kept)
+
+
+def _is_same(experiment: _Experiment, name: str, number: int) -> bool:
+    """Whether a replication comes out the same when it is done once more."""
+    folder, definition = experiment.folder, experiment.definition
+    plan = compile_plan(scenarios_in(folder, definition, [name])[name].scenario)
+    measures = replicate(plan, definition.seed, number, "simpy").measures
+    with stores.open_to_read(folder) as store:
+        [(_, record)] = store.records(name, range(number, number + 1))
+        again = Record.of(measures, number, "simpy", record.has_details)
+        is_same = (again.keys, again.measures) == (record.keys, record.measures)
+        for _, splits in store.splits(name, range(number, number + 1)):
+            is_same &= splits == _splits(plan, definition.seed, number)
+    return is_same
 
 
 def _splits(plan: Plan, seed: int, number: int) -> bytes:

@@ -49,19 +49,7 @@ def results(
     while todo:
         suspects: list[Task] = []
         with _pool(work, min(jobs, len(todo))) as pool:
-
-            def submit(task: Task, pool: ProcessPoolExecutor = pool) -> Future[Result]:
-                return pool.submit(_do_here, task)
-
-            finished = as_finished(submit, todo, AHEAD * jobs, meanwhile)
-            for task, future in finished:
-                try:
-                    result = future.result()
-                except BrokenProcessPool:
-                    # Its pool is of no use any more: all that it had may have been the reason.
-                    suspects.append(task)
-                else:
-                    yield task, result
+            yield from _done_in(pool, todo, suspects, AHEAD * jobs, meanwhile)
         for task in suspects:
             yield task, _alone(work, task)
         meanwhile = _nothing
@@ -83,19 +71,35 @@ def standing(work: Work, jobs: int = 1) -> Iterator[Lot]:
     with _pool(work, jobs) as pool:
 
         def lot(tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
-            todo, suspects = deque(tasks), []
-            finished = as_finished(lambda task: pool.submit(_do_here, task), todo, AHEAD * jobs)
-            for task, future in finished:
-                try:
-                    result = future.result()
-                except BrokenProcessPool:
-                    suspects.append(task)
-                else:
-                    yield task, result
+            todo, suspects = deque(tasks), list[Task]()
+            yield from _done_in(pool, todo, suspects, AHEAD * jobs)
             # After a worker has died there are others for each lot.
             yield from results(work, [*suspects, *todo], jobs)
 
         yield lot
+
+
+def _done_in(
+    pool: ProcessPoolExecutor,
+    todo: deque[Task],
+    suspects: list[Task],
+    width: int,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> Iterator[tuple[Task, Result]]:
+    """Each task that workers do, with what came of it, so many handed out at a time.
+
+    todo      emptied from the left, until a worker dies.
+    suspects  gets what was handed out then: any of it may have been the reason.
+    """
+    for task, future in as_finished(
+        lambda task: pool.submit(_do_here, task), todo, width, meanwhile
+    ):
+        try:
+            result = future.result()
+        except BrokenProcessPool:
+            suspects.append(task)
+        else:
+            yield task, result
 
 
 def as_finished(

@@ -16,8 +16,8 @@ from sim.cli import main
 from sim.errors import ScenarioError
 from sim.exit_codes import USAGE
 from sim.loading import Loaded, load_document, provenance
+from sim.promises import Published
 from sim.running import run
-from sim.scenario import Published
 from sim.studies.calibration import CIRCUMSTANCES, Calibration, calibrate
 from sim.studies.calibration_plot import calibration_figure
 from sim.studies.companions import companions, misfit
@@ -263,6 +263,8 @@ def test_the_command_says_what_it_found(capsys: pytest.CaptureFixture[str]) -> N
     data = json.loads(capsys.readouterr().out)
     assert data["outcome"] == f"comes={tables[0]['outcome'][0]}"
     assert (data["stays"], data["written"]) == (False, False)
+    assert main(["verify", "study"]) == 0
+    assert "7 files and" in capsys.readouterr().out
 
 
 def test_the_figure_has_a_row_per_target_and_a_column_per_parameter_and_demand() -> None:

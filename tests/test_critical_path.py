@@ -27,9 +27,10 @@ from sim.metrics import measure
 from sim.outcome import Places, case_table, outcome_of
 from sim.plan import NONE, Plan
 from sim.planning import compile_plan
+from sim.promises import ARRIVED, DEPARTED
 from sim.records import read_splits, splits_text
 from sim.replication import replicate_log
-from sim.scenario import ARRIVED, DEPARTED, Scenario
+from sim.scenario import Scenario
 from sim.timeline import MINUTE, NEVER
 from sim.workload import Workload
 

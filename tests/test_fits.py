@@ -10,7 +10,7 @@ import pytest
 from sim.errors import ScenarioError
 from sim.loading import Loaded, load_document
 from sim.studies.fits import Fit, fit_file_of, read_fit
-from sim.studies.moved import read_value, with_demand
+from sim.studies.moved import read_value, with_rates
 
 HALL = """\
 calendar: weekdays
@@ -130,7 +130,7 @@ def test_the_fit_of_a_scenario_has_its_name() -> None:
 
 
 def test_demand_is_of_all_who_come_at_random() -> None:
-    scenario = with_demand(hall(), 1.1, "more").scenario
+    scenario = with_rates(hall(), 1.1, "more").scenario
     rates = [c.arrivals.per_working_day for c in scenario.case_types.values()]
     assert rates == pytest.approx([16.5, 2.75])
 

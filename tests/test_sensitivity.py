@@ -55,7 +55,7 @@ def test_every_assumed_number_is_in_a_group_or_left_out_with_a_reason() -> None:
     count = sum(row.kind == "assumed" for row in provenance(loaded))
     assert found.num_moved + len(found.left_out) == count
     assert found.reasons() == [
-        ("no number of the hall: horizon, calendar, promises, published figures", 4)
+        ("no number of the hall: horizon, calendar, dates, promises, stocks, published figures", 4)
     ]
 
 
@@ -263,6 +263,8 @@ def test_the_command_ranks_and_writes(capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["sensitivity", *OPTIONS, "--range", "30%", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert (data["range"], len(data["effects"])) == (0.3, len(effects))
+    assert main(["verify", "study"]) == 0
+    assert "7 files and" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -469,7 +471,7 @@ def test_the_same_study_again_runs_nothing(tmp_path: Path, monkeypatch: pytest.M
     folder = tmp_path / "study"
     first = found_in(SERIES, *GOALS, folder=folder)
     write_staffing(first)
-    there = {path: path.read_bytes() for path in folder.glob("*.*")}
+    there = {path: path.read_bytes() for path in folder.glob("[!.]*.*")}
     assert {path.name for path in there} == {
         *(f"{name}.{kind}" for name in tables(first) for kind in ("csv", "parquet")),
         "staffing.json",
@@ -483,7 +485,7 @@ def test_the_same_study_again_runs_nothing(tmp_path: Path, monkeypatch: pytest.M
     again = found_in(SERIES, *GOALS, folder=folder)
     write_staffing(again)
     assert as_json(again) == as_json(first)
-    assert {path: path.read_bytes() for path in folder.glob("*.*")} == there
+    assert {path: path.read_bytes() for path in folder.glob("[!.]*.*")} == there
 
 
 def test_tables_are_tidy_and_say_the_same_as_the_files(tmp_path: Path) -> None:
@@ -529,6 +531,26 @@ def test_the_command_prints_staff_promises_neighbours_and_levels(hall: Hall) -> 
     told = json.loads(out)
     assert told["verdict"] == "kept"
     assert {row["pool"] for row in told["tables"]["staff"]} == {"windows", "desk"}
+    # Its own files and those of its checks, and all replications, also those of the search.
+    code, out, err = hall("verify", "r")
+    assert (code, err) == (0, "")
+    assert "files and" in out
+    assert "of chosen" in out or "of one fewer in" in out
+    Path("r/staff.csv").write_text("other")
+    Path("r/frontier.parquet").unlink()
+    code, _, err = hall("verify", "r", "--sample", "0")
+    assert code == 5
+    assert "r/staff.csv: not as it was written" in err
+    assert "r/frontier.parquet: missing" in err
+    assert hall(*arguments, "--engine", "simpy")[0] == 0
+    assert hall("verify", "r", "--sample", "0")[0] == 0
+    database = next(Path("r/search").glob("*.sqlite"))
+    with contextlib.closing(sqlite3.connect(database)) as changed:
+        changed.execute("UPDATE replications SET measures = x'00' WHERE number = 0")
+        changed.commit()
+    code, _, err = hall("verify", "r", "--sample", "0")
+    assert code == 5
+    assert "r/search/replications.sqlite: damaged: replication 0 of" in err
 
 
 def test_the_frontier_is_drawn_with_labels_in_both_languages(series: Staffing) -> None:

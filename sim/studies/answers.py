@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from sim.definition import Definition
-from sim.errors import ResultsError
 from sim.files import write_whole
 from sim.loading import Loaded
-from sim.texts import one_line
+from sim.results import cannot_write
 
 
 def key_of(loaded: Loaded, seed: int, *about: object) -> str:
@@ -47,8 +46,7 @@ def answer(folder: Path | None, key: str, compute: Callable[[], Any]) -> Any:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(path, f"{_checksum(text)}\n{text}".encode())
     except OSError as error:
-        reason = error.strerror or error
-        raise ResultsError(f"{one_line(folder)}: cannot write results: {reason}") from None
+        raise cannot_write(folder, error) from None
     return json.loads(text)
 
 

@@ -5,7 +5,7 @@ weights of a profile. A range is what the statement of the number says, in brack
 halls of this size (20 to 40 min)`, or `(+-30 %)`; otherwise it is relative, the same for all:
 
 -   times, rates, probabilities and variation become that much smaller and larger;
--   whole numbers, such as servers, too, by at least 1, and stay 1 or more;
+-   whole numbers, such as servers, too, by at least 1, and stay 1 or more (0 stays 0 or more);
 -   of an attribute the first value's share moves, and the others fill up what is left;
 -   weights of a profile are raised to a power below and above 1: flatter and more peaked;
 -   times of day, such as those of gates and the end of the day, move by half an hour.
@@ -13,7 +13,8 @@ halls of this size (20 to 40 min)`, or `(+-30 %)`; otherwise it is relative, the
 Case types that no promise is about are there for the load they bring: their activities are taken
 together, and so is the variation of all times.
 
-What is no number of the hall (the horizon, published figures) is left out, and said to be.
+What is no number of the hall (the horizon, published figures) is left out, and said to be; so is
+what dated reforms say: a number that they change moves up to then.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def assumptions(loaded: Loaded, share: float) -> Assumptions:
 
     share  how far numbers move for which the file says no range, relative to them; 0 to 1.
     """
-    assumed = {row.path for row in provenance(loaded) if row.kind == "assumed"}
+    assumed = dict.fromkeys(row.path for row in provenance(loaded) if row.kind == "assumed")
     promised = promised_case_types({loaded.name: loaded}) or set(loaded.scenario.case_types)
     left_out: dict[str, str] = dict.fromkeys(assumed, "lists of more than 50 values")
     members: dict[tuple[str, ...], dict[ValuePath, Scalar]] = {}
@@ -116,8 +117,11 @@ def assumptions(loaded: Loaded, share: float) -> Assumptions:
 
 # Which numbers belong together
 
-_NOT_OF_THE_HALL: Final = "no number of the hall: horizon, calendar, promises, published figures"
-_NO_RANGE: Final = "priorities, documents, batches by share: no range makes sense"
+_NOT_OF_THE_HALL: Final = (
+    "no number of the hall: horizon, calendar, dates, promises, stocks, published figures"
+)
+_NO_RANGE: Final = "priorities, documents, dates, batches by share: no range makes sense"
+_DATED: Final = "numbers of dated reforms: only what holds until then moves"
 IMPOSSIBLE: Final = "the scenario allows no other value"
 
 
@@ -133,7 +137,9 @@ def _group_of(path: ValuePath, leaf: Scalar, promised: Collection[str]) -> tuple
                 return ("case_types", what) if what else _NO_RANGE
             is_apart = name in promised
             return ("case_types", name, *(("activities", step) if is_apart else ()), what)
-        case ("case_types", str(name), "arrivals", "per_working_day" | "per_hour" | "every"):
+        case ("dated_reforms", *_):
+            return _DATED
+        case ("case_types", str(name), "arrivals", "per_working_day" | "per_hour" | "every", *_):
             return ("case_types", name, "arrivals")
         case ("case_types", str(name), "arrivals", "batch" | "at" as part):
             return ("case_types", name, part)
@@ -141,7 +147,7 @@ def _group_of(path: ValuePath, leaf: Scalar, promised: Collection[str]) -> tuple
             return ("case_types", name, "attributes", attribute, "attribute")
         case ("trips", str(name), "comes"):
             return ("trips", name, "comes")
-        case ("pools", str(name), "shifts", _, "servers"):
+        case ("pools", str(name), "shifts", _, "servers", *_):
             return ("pools", name, "servers")
         case ("pools", str(name), "room"):
             return ("pools", name, "room")
@@ -240,7 +246,8 @@ def _moved_number(what: str, leaf: Scalar, share: float, side: int) -> ScalarVal
     if kind.word == "time of day":
         return kind.written(min(max(number + side * HALF_AN_HOUR, 0), DAY - MINUTE))
     if what in _WHOLE or kind.unit == "working days":
-        return kind.written(max(1, number + side * max(1, round(share * number))))
+        least = min(1, number)  # where there are none, there are not fewer
+        return kind.written(max(least, number + side * max(1, round(share * number))))
     number *= 1 + side * share
     if what in ("again", "comes"):
         # A share of 0 to 1, however it is written.
@@ -357,6 +364,9 @@ def _text(
         shown = members[paths[0]].value if values is None else values[paths[0]]
         is_share = what in ("attribute", "again", "comes") and isinstance(shown, float)
         return f"{100 * float(str(shown)):.4g} %" if is_share else _short(shown)
+    stated = [_stated(leaf) for leaf in members.values()]
+    if len(set(stated)) == 1 and stated[0] is not None and stated[0][0] == "share":
+        share = stated[0][2]
     kinds = {read[0].word for leaf in members.values() if (read := read_value(leaf.value))}
     if kinds == {"time of day"}:
         return f"{side * HALF_AN_HOUR // MINUTE:+d} min" if side else "now"

@@ -308,7 +308,7 @@ def default_metrics(switches: Switches) -> list[str]:
     since a median in whole days jumps: of most combinations it would tell no change at all, and of
     some a whole day.
     """
-    before, after = switches.before.scenario, switches.after.scenario
+    before, after = switches.before.scenario.whole, switches.after.scenario.whole
     found = [
         f"{TIMES[promise.within.clock]}_mean:{name}"
         for name, promise in before.promises.items()

@@ -105,7 +105,7 @@ def _panel(ax: Axes, change: Change, sort: Sort, cast: Cast) -> None:
     groups = [fitted(effect.group.label, columns=46, lines=2) for effect in effects]
     ax.set_yticks(range(last + 1), [cast.names["before"], *groups, cast.names["after"]])
     ax.set_ylim(last + 0.6, -0.6)
-    room = most - least
+    room = most - least or 1.0
     ax.set_xlim(least - 0.02 * room * (least < 0), most + 0.15 * room)
     ax.xaxis.set_major_locator(MaxNLocator(8, steps=STEPS))
     ax.grid(visible=False, axis="y")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +12,7 @@ from rich.text import Text
 
 from sim.labels import Labels, title
 from sim.metric_definitions import METRICS
-from sim.numbers import Interval, Number, replications_text
+from sim.numbers import Interval, Number, records, replications_text
 from sim.output_analysis import Estimate
 from sim.report_parts import note, plain_table
 from sim.studies.attribution import (
@@ -30,7 +29,7 @@ from sim.studies.reform_groups import Group
 from sim.texts import one_line
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 WORTH_TELLING: Final = 0.05
 """Share of the whole change from which on an interaction is told in words."""
@@ -235,13 +234,5 @@ def as_json(found: Attribution) -> dict[str, Any]:
         "remarks": list(found.remarks),
         "missing": [asdict(missing) for missing in found.missing],
         "results": None if found.folder is None else str(found.folder),
-        **{name: _records(table) for name, table in tables.items()},
+        **{name: records(table) for name, table in tables.items()},
     }
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    def known(value: Any) -> Any:
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    rows = table.to_dict("records")
-    return [{str(key): known(value) for key, value in row.items()} for row in rows]

@@ -185,8 +185,5 @@ def _write(found: Attribution, asked: dict[str, Any], sort: Sort) -> None:
 
 
 def _files(found: Attribution, sort: Sort) -> Iterator[tuple[str, bytes]]:
-    for name in TABLES:
-        table = getattr(found, name)()
-        yield f"{name}.csv", table_files.csv(table)
-        yield f"{name}.parquet", table_files.parquet(table)
+    yield from table_files.files_of({name: getattr(found, name)() for name in TABLES})
     yield FIGURE, rendered(attribution_figure(found, sort))

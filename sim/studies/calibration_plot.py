@@ -14,7 +14,7 @@ from sim.comparison import SHARE_UNIT, unit_of
 from sim.durations import format_time_of_day
 from sim.plot_style import Cast, Style, finish, fitted, grid, line_key, look, style_at
 from sim.plots import STEPS
-from sim.scenario import Published
+from sim.promises import Published
 from sim.studies.calibration import CIRCUMSTANCES, Calibration
 from sim.studies.companions import distance, is_stepped, scale
 from sim.studies.fits import Parameter

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from sim.labels import Labels, title
 from sim.metric_definitions import METRICS
-from sim.numbers import Interval, Number, replications_text
+from sim.numbers import Interval, Number, or_none, records, replications_text
 from sim.report_parts import SectionTable, note, plain_table
 from sim.studies.calibration import CIRCUMSTANCES, Calibration
 from sim.studies.fits import Parameter, Point
@@ -205,18 +205,11 @@ def as_json(found: Calibration, changes: Sequence[Change], written: bool) -> dic
         "unmet": {
             name: {
                 "nearest": found.fit.text(point),
-                "simulated": _or_none(found.trial(point)[name].simulated),
+                "simulated": or_none(found.trial(point)[name].simulated),
                 "verdict": found.trial(point)[name].verdict,
             }
             for name, point in found.nearest.items()
         },
-        "parameters": tables["parameters"].to_dict("records"),
-        "targets": [
-            {str(key): _or_none(value) for key, value in row.items()}
-            for row in tables["targets"].to_dict("records")
-        ],
+        "parameters": records(tables["parameters"]),
+        "targets": records(tables["targets"]),
     }
-
-
-def _or_none(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -22,7 +22,7 @@ import numpy as np
 from sim.comparison import SHARE_UNIT, unit_of
 from sim.experiment import Experiment
 from sim.metric_definitions import WORKING_DAYS
-from sim.scenario import Published
+from sim.promises import Published
 
 if TYPE_CHECKING:
     import pandas as pd

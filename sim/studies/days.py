@@ -29,7 +29,7 @@ from sim.loading import Loaded
 from sim.name_checks import among
 from sim.output_analysis import estimate
 from sim.planning import compile_plan
-from sim.results import write_study
+from sim.results import add_study
 from sim.sources import Sources, load_all
 from sim.tasks import EngineChoice
 from sim.texts import one_line
@@ -291,7 +291,7 @@ def _write(study: DaysStudy, folder: Path) -> None:
             days_figure(study.estimates, study.time_labels, study.activity_labels, caption, names)
         )
 
-    write_study(folder, tables, {"days": draw})
+    add_study(folder, tables, {"days": draw})
 
 
 def _by_replication(

@@ -13,13 +13,13 @@ from rich.text import Text
 from sim import labels
 from sim.labels import Labels
 from sim.metric_definitions import METRICS
-from sim.numbers import Interval, Number, replications_text
+from sim.numbers import Interval, Number, or_none, records, replications_text
 from sim.report_parts import SectionTable, header, note, remarks
 from sim.studies.days import ALL, CLOSED, LEAD_TIME, PARTS, DaysStudy
 from sim.texts import one_line
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 MOST: Final = 12
 """Activities, or pools, of one scenario that have a row of their own."""
@@ -58,22 +58,13 @@ def as_json(study: DaysStudy) -> dict[str, Any]:
         "remarks": list(experiment.remarks),
         "missing": [asdict(missing) for missing in experiment.missing],
         "results": None if experiment.folder is None else str(experiment.folder),
-        "working_day_hours": {n: _or_none(h) for n, h in study.working_day_hours.items()},
+        "working_day_hours": {n: or_none(h) for n, h in study.working_day_hours.items()},
         "unfinished_share": {
-            name: {t: _or_none(study.unfinished_share(name, t)) for t in study.times if t in spans}
+            name: {t: or_none(study.unfinished_share(name, t)) for t in study.times if t in spans}
             for name, spans in study.spans.items()
         },
-        **{name: _records(table) for name, table in tables.items()},
+        **{name: records(table) for name, table in tables.items()},
     }
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    rows = table.to_dict("records")
-    return [{str(key): _or_none(value) for key, value in row.items()} for row in rows]
-
-
-def _or_none(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 # Tables

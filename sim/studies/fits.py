@@ -31,7 +31,7 @@ from sim.fields import Model, Name, Names, OptionalLabel
 from sim.from_tree import problems_of
 from sim.loading import Loaded, root_of
 from sim.name_checks import among
-from sim.scenario import Published
+from sim.promises import Published
 from sim.studies.moved import Kind, ValuePath, leaves, moved, read_value
 from sim.timeline import MINUTE
 from sim.tree import MapNode, Scalar, ScalarValue, dotted, locate, shown, suggest
@@ -181,7 +181,7 @@ def read_fit(path: Path, loaded: Loaded) -> Fit:
         except ScenarioError as error:
             problems += error.problems
     problems += _shared(parameters, tree)
-    known = loaded.scenario.published
+    known = loaded.scenario.whole.published
     for index, name in enumerate(about.targets):
         if name not in known:
             message = (

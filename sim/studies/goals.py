@@ -71,7 +71,7 @@ def goals_of(texts: Sequence[str], loaded: Loaded) -> tuple[Goal, ...]:
     none, the same promise twice, a scenario that promises nothing.
     """
     if not texts:
-        promises = loaded.scenario.promises
+        promises = loaded.scenario.whole.promises
         if not promises:
             message = "the scenario promises nothing; name what is to be kept, such as "
             message += "--promise 'waiting_over_15_min:windows <= 10%'"
@@ -109,7 +109,7 @@ def _goal(text: str, loaded: Loaded) -> Goal:
     if not name:
         raise _wrong(f"no metric; {HOW}")
     if relation == "=":
-        promises = loaded.scenario.promises
+        promises = loaded.scenario.whole.promises
         if ":" in name:
             raise _wrong("'=' goes with a promise of the scenario; write '>=' or '<=' of a metric")
         if name not in promises:

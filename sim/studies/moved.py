@@ -108,11 +108,22 @@ def _with(node: Node, values: Mapping[ValuePath, ScalarValue]) -> Node:
     raise KeyError(f"no value at {next(iter(values))}")
 
 
-def with_demand(loaded: Loaded, factor: float, name: str) -> Loaded:
-    """The scenario with so many times as many cases, of those who come at random."""
+def with_rates(loaded: Loaded, factor: float, name: str) -> Loaded:
+    """The scenario with so many times as many cases, of those who come at random.
+
+    All rates are multiplied: those by date too, and those that dated reforms set.
+    """
     values: dict[ValuePath, ScalarValue] = {}
     for path, leaf in leaves(loaded.tree):
-        is_rate = path[-2:] in (("arrivals", "per_working_day"), ("arrivals", "per_hour"))
-        if is_rate and isinstance(leaf.value, int | float):
+        if _is_rate(path) and isinstance(leaf.value, int | float):
             values[path] = leaf.value * factor
     return moved(loaded, values, name)
+
+
+def _is_rate(path: ValuePath) -> bool:
+    match path:
+        case (*_, "arrivals", "per_working_day" | "per_hour"):
+            return True
+        case (*_, "arrivals", "per_working_day", _):  # by date
+            return True
+    return False

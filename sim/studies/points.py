@@ -17,11 +17,11 @@ from sim.comparison import KEPT
 from sim.definition import Definition
 from sim.experiment import Missing
 from sim.loading import Loaded
-from sim.scenario import Published
+from sim.promises import Published
 from sim.studies.answers import answer, key_of
 from sim.studies.companions import companions, misfit
 from sim.studies.fits import Fit, Point
-from sim.studies.moved import with_demand
+from sim.studies.moved import with_rates
 from sim.studies.study_files import ANSWERS, RUNS
 from sim.tasks import EngineChoice
 
@@ -168,4 +168,4 @@ class Bench:
         scenario = self.fit.scenario(variant.point)
         if variant.demand == 1:
             return scenario
-        return with_demand(scenario, variant.demand, self._name(variant))
+        return with_rates(scenario, variant.demand, self._name(variant))

@@ -17,7 +17,7 @@ from sim.name_checks import among
 from sim.offered_load import expected_visits, offered_load
 from sim.plan import Plan
 from sim.queueing import mmc_waiting_time_exceeds
-from sim.scenario import MAX_SERVERS
+from sim.scenario import MAX_SERVERS, Scenario
 from sim.studies.goals import Goal
 from sim.timeline import HOUR, MINUTE
 from sim.tree import shown
@@ -66,8 +66,8 @@ def posts_of(
     bounds  fewest and most servers that are looked at, likewise; unless told, from one (0 in a pool
             of several shifts) to far more than the first guess.
 
-    Raises ScenarioError with every name that is not there or not looked at, and for costs and
-    bounds that make no sense.
+    Raises ScenarioError with every name that is not there or not looked at, for pools whose servers
+    change by date, and for costs and bounds that make no sense.
     """
     costs, bounds = costs or {}, bounds or {}
     problems = list(_problems(plan, pools, costs, bounds))
@@ -106,6 +106,10 @@ def _problems(
             message = f"no pool '{shown(name)}'.{among('pool', name, known)}"
             yield Problem(Mark(f"--pool {shown(name)}"), "", message)
     searched = [name for name in known if not pools or name in pools]
+    for name in searched:
+        if message := _by_date(plan.scenario, name):
+            message += ", or look for the servers of other pools with --pool"
+            yield Problem(Mark(f"--pool {shown(name)}"), "", message)
     posts = [
         f"{pool.name}.{plan.shifts[index].name}"
         for pool in plan.pools
@@ -125,6 +129,33 @@ def _problems(
         if not 0 <= least <= most <= MAX_SERVERS:
             message = f"{least}-{most}: the fewest, then the most, 0 to {MAX_SERVERS:,} are wanted"
             yield Problem(Mark(f"--bounds {shown(name)}"), "", message)
+
+
+def _by_date(scenario: Scenario, pool: str) -> str:
+    """What makes the servers of a pool others on some dates, and what to do; nothing if none do."""
+    for name, shift in scenario.pools[pool].shifts.items():
+        if isinstance(shift.servers, dict):
+            place = f"pools.{shown(pool)}.shifts.{shown(name)}.servers"
+            one = f"--set {place}={max(shift.servers.values())}"
+            return f"its servers change by date; give one number ({one})"
+    before = None
+    for phase in scenario.phases:
+        if pool not in phase.scenario.pools:
+            continue
+        shifts = phase.scenario.pools[pool].shifts
+        if shifts != before and phase.reforms:
+            reforms = [name for name in phase.reforms if pool in _pools_of(scenario, name)]
+            out = " ".join(f"--set dated_reforms.{shown(name)}=null" for name in reforms)
+            names = " and ".join(map(shown, reforms))
+            return f"its servers change on {phase.since} by {names}; leave that out ({out})"
+        before = shifts
+    return ""
+
+
+def _pools_of(scenario: Scenario, reform: str) -> Mapping[str, object]:
+    """The pools of which a dated reform says something."""
+    pools: Mapping[str, object] = scenario.dated_reforms[reform].changes.get("pools", {})
+    return pools
 
 
 def first_guess(plan: Plan, pool: int, goals: Sequence[Goal]) -> int:

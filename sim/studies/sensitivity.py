@@ -24,7 +24,7 @@ from sim.loading import Loaded
 from sim.metric_definitions import METRICS
 from sim.offered_load import offered_load
 from sim.output_analysis import CONFIDENCE, Estimate
-from sim.scenario import Published
+from sim.promises import Published
 from sim.studies.answers import answer, key_of
 from sim.studies.assumptions import IMPOSSIBLE, Assumptions, Group, assumptions
 from sim.studies.companions import is_stepped
@@ -350,7 +350,7 @@ def _keys(experiment: Experiment, loaded: Loaded, choice: Choice) -> list[Key]:
     if choice.named:
         return choice.keys(own, scenarios)
     wanted: dict[Key, None] = {}
-    for figure in loaded.scenario.published.values():
+    for figure in loaded.scenario.whole.published.values():
         wanted[figure.metric, figure.subject] = None
         if is_stepped(figure.metric):
             wanted[f"{figure.metric.rpartition('_')[0]}_mean", figure.subject] = None
@@ -373,7 +373,7 @@ def _rankings(
         for found in answers
         for one in found["ends"]
     }
-    published = {(f.metric, f.subject): f for f in loaded.scenario.published.values()}
+    published = {(f.metric, f.subject): f for f in loaded.scenario.whole.published.values()}
     rankings = []
     for (metric, subject), unit, now in answers[0]["now"]:
         mine = [key for key, end in ends.items() if key[1:] == (metric, subject)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
@@ -10,7 +9,7 @@ from rich.text import Text
 
 from sim.labels import Labels, title
 from sim.metric_definitions import METRICS, Metric
-from sim.numbers import Interval, Number, percent, replications_text
+from sim.numbers import Interval, Number, or_none, percent, records, replications_text
 from sim.report_parts import note, plain_table
 from sim.studies.sensitivity import NOT_MOVED, Effect, End, Ranking, Sensitivity
 from sim.texts import one_line
@@ -136,7 +135,7 @@ def as_json(found: Sensitivity) -> dict[str, Any]:
         {
             "metric": ranking.metric,
             "subject": ranking.subject,
-            "now": _or_none(ranking.now),
+            "now": or_none(ranking.now),
             "moved_by_groups": len(ranking.moving()),
             "moved_by_numbers": sum(effect.group.num_numbers for effect in ranking.moving()),
             "published_upset_by": [effect.group.key for effect in ranking.upsetting()],
@@ -151,15 +150,5 @@ def as_json(found: Sensitivity) -> dict[str, Any]:
         "results": None if found.folder is None else str(found.folder),
         "numbers_moved": found.assumptions.num_moved,
         "metrics": rankings,
-        **{
-            name: [
-                {str(key): _or_none(value) for key, value in row.items()}
-                for row in table.to_dict("records")
-            ]
-            for name, table in tables.items()
-        },
+        **{name: records(table) for name, table in tables.items()},
     }
-
-
-def _or_none(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

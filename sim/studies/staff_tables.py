@@ -5,6 +5,7 @@
     frontier     a row a level of the first promise: the cheapest staff, what it costs and keeps
     tried        a row a staff of the search and promise, on the search's own replications
     staffing.json, frontier.png, and search/ and checks/ with the replications themselves
+    SHA256SUMS   of all these but search/ and checks/
 
 Shares are 0 to 1. Bounds are one-sided, each at the confidence of its row.
 """
@@ -13,18 +14,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sim import table_files
 from sim.comparison import unit_of
-from sim.errors import ResultsError
-from sim.files import write_whole
+from sim.numbers import records
 from sim.offered_load import offered_load
 from sim.planning import compile_plan
+from sim.results import add_files, damaged_files, read_sums
+from sim.store import locked
 from sim.studies.posts import Staff, plan_with
 from sim.studies.staff_findings import Kept, Staffing
-from sim.texts import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,40 +159,30 @@ def as_json(staffing: Staffing) -> dict[str, Any]:
         "verdict": staffing.chosen.held,
         "cheaper_not_tried": staffing.answer.not_tried,
         "results": None if staffing.folder is None else str(staffing.folder),
-        "tables": {
-            name: [_plain(row) for row in table.to_dict("records")]
-            for name, table in tables(staffing).items()
-        },
-    }
-
-
-def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
-    return {
-        str(key): None if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in row.items()
+        "tables": {name: records(table) for name, table in tables(staffing).items()},
     }
 
 
 def write_staffing(staffing: Staffing) -> None:
-    """Write tables and figure into the study's folder, unless they are there.
+    """Write tables and figure into the study's folder, unless they are there as they were written.
 
     Raises ResultsError.
     """
     folder = staffing.folder
     assert folder is not None
     text = (json.dumps(as_json(staffing), ensure_ascii=False, indent=2) + "\n").encode()
-    try:
-        known = (folder / JSON).read_bytes() if (folder / JSON).exists() else b""
-        if known == text and (folder / FIGURE).exists():
-            return
-        for name, table in tables(staffing).items():
-            write_whole(folder / f"{name}.csv", table_files.csv(table))
-            write_whole(folder / f"{name}.parquet", table_files.parquet(table))
-        from sim.plot_style import rendered
-        from sim.studies.staffing_plot import frontier_figure
+    is_there = {JSON, FIGURE} <= read_sums(folder).keys() and not damaged_files(folder)
+    if is_there and (folder / JSON).read_bytes() == text:
+        return
+    with locked(folder):
+        add_files(folder, _files(staffing))
+        # Last: from now on the folder has the whole answer.
+        add_files(folder, [(JSON, text)])
 
-        write_whole(folder / FIGURE, rendered(frontier_figure(staffing)))
-        write_whole(folder / JSON, text)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ResultsError(f"{one_line(folder)}: cannot write results: {reason}") from None
+
+def _files(staffing: Staffing) -> Iterator[tuple[str, bytes]]:
+    from sim.plot_style import rendered
+    from sim.studies.staffing_plot import frontier_figure
+
+    yield from table_files.files_of(tables(staffing))
+    yield FIGURE, rendered(frontier_figure(staffing))

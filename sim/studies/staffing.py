@@ -13,8 +13,6 @@ studies at most, as far as means over replications are normally distributed.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -22,9 +20,8 @@ from typing import Final
 from sim import workers
 from sim.definition import Definition
 from sim.errors import Mark, Problem, ResultsError, ScenarioError
-from sim.loading import Loaded
 from sim.planning import compile_plan
-from sim.results import file_names, open_folder
+from sim.results import open_folder
 from sim.sources import Source, load_all
 from sim.store import STORE, Store
 from sim.studies.goals import goals_of
@@ -125,18 +122,6 @@ def find_staff(
             settled.experiment,
             path,
         )
-
-
-def default_folder(loaded: Loaded, seed: int, question: object) -> Path:
-    """Where a study is kept unless told: named after the scenario, and what is asked of it.
-
-    loaded    the scenario without the demand that is asked for.
-    question  all that is asked, in what JSON can say.
-    """
-    definition = Definition.of({loaded.name: loaded}, seed)
-    text = definition.text + json.dumps(question, ensure_ascii=False)
-    name = file_names([loaded.name])[loaded.name]
-    return Path("results", f"staff-{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}")
 
 
 def _check_usable(folder: Path) -> None:

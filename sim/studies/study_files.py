@@ -1,4 +1,4 @@
-"""What a study leaves in its folder: tidy tables as CSV and Parquet, and figures."""
+"""What a study leaves in its folder: tidy tables as CSV and Parquet, figures, and SHA256SUMS."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Final
 from sim import table_files
 from sim.definition import Definition
 from sim.errors import ResultsError
-from sim.files import write_whole
 from sim.loading import Loaded
-from sim.results import file_names
+from sim.results import add_files, file_names
 from sim.store import locked
 from sim.texts import one_line
 
@@ -60,22 +59,10 @@ def open_study(folder: Path) -> Iterator[None]:
 
 def write_study(
     folder: Path, tables: Mapping[str, pd.DataFrame], figures: Iterable[tuple[str, bytes]]
-) -> list[Path]:
-    """Write the tables and figures of a study; gives the paths of the figures.
+) -> None:
+    """Write the tables and figures of a study, with their checksums.
 
     Raises ResultsError.
     """
-    try:
-        (folder / FIGURES).mkdir(parents=True, exist_ok=True)
-        for name, table in tables.items():
-            write_whole(folder / f"{name}.csv", table_files.csv(table))
-            write_whole(folder / f"{name}.parquet", table_files.parquet(table))
-        paths = []
-        for name, content in figures:
-            path = folder / FIGURES / f"{name}.png"
-            write_whole(path, content)
-            paths.append(path)
-        return paths
-    except OSError as error:
-        reason = error.strerror or error
-        raise ResultsError(f"{one_line(folder)}: cannot write results: {reason}") from None
+    add_files(folder, table_files.files_of(tables))
+    add_files(folder, ((f"{FIGURES}/{name}.png", content) for name, content in figures))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -13,10 +13,12 @@ from sim.from_tree import scenario_of
 from sim.loading import Loaded
 from sim.name_checks import among
 from sim.overlays import overlaid
+from sim.phases import DATED
 from sim.scenario import Arrivals
-from sim.tree import MapNode, shown
+from sim.tree import MapNode, child, find, plain, shown
 
 SOURCE: Final = "assumed, set by a study"
+_RATES: Final = ("per_working_day", "per_hour")
 
 
 def with_demand(
@@ -27,13 +29,15 @@ def with_demand(
     demand        how many times as many cases of every case type come; above 0.
     by_case_type  of these case types so many times as many, in the place of `demand`.
 
-    Rates are multiplied. What comes every so many days comes in larger batches: a batch of 12 times
-    1.3 is one of 15 or 16 with a mean of 15.6. Recorded arrivals stay what they are.
+    Rates are multiplied, those by date and those that dated reforms set too. What comes every so
+    many days comes in larger batches: a batch of 12 times 1.3 is one of 15 or 16 with a mean of
+    15.6. Recorded arrivals stay what they are.
 
-    Raises ScenarioError for case types that are not there or recorded, and for no demand.
+    Raises ScenarioError for case types that are not there or recorded, for batches that a dated
+    reform changes, and for no demand.
     """
     named = by_case_type or {}
-    case_types = loaded.scenario.case_types
+    case_types = loaded.scenario.whole.case_types
     problems = [
         _problem(f"{name}=", f"no case type '{shown(name)}'.{among('case type', name, case_types)}")
         for name in named
@@ -47,28 +51,67 @@ def with_demand(
     if problems:
         raise ScenarioError(problems)
     changes: dict[str, Any] = {}
-    for name, case_type in case_types.items():
+    for name in case_types:
         factor = named.get(name, demand)
         if factor == 1:
             continue
         try:
-            changes[name] = {"arrivals": _multiplied(case_type.arrivals, factor)}
+            for reform, arrivals in _with_more(loaded, name, factor):
+                below = changes
+                for key in (DATED, reform, "changes") if reform else ():
+                    below = below.setdefault(key, {})
+                below.setdefault("case_types", {})[name] = {"arrivals": arrivals}
         except ValueError as error:
             problems.append(_problem(f"{name}={factor:g}", str(error)))
     if problems:
         raise ScenarioError(problems)
-    return _changed(loaded, {"case_types": changes}, "--demand") if changes else loaded
+    return _changed(loaded, changes, "--demand") if changes else loaded
 
 
 def _problem(value: str, message: str) -> Problem:
     return Problem(Mark(f"--demand {shown(value)}"), "", message)
 
 
+def _with_more(
+    loaded: Loaded, name: str, factor: float
+) -> Iterator[tuple[str | None, dict[str, Any]]]:
+    """What is changed of a case type's arrivals: in the file (None), and in each dated reform.
+
+    Raises ValueError if they cannot be multiplied.
+    """
+    is_there = False
+    for phase in loaded.scenario.phases:
+        for reform in phase.reforms or (None,):
+            change = find(loaded.tree, ["case_types", name])
+            if reform is not None:
+                change = find(loaded.tree, [DATED, reform, "changes", "case_types", name])
+            if not isinstance(change, MapNode):
+                continue
+            if not is_there:
+                is_there = True
+                yield reform, _multiplied(phase.scenario.case_types[name].arrivals, factor)
+                continue
+            said = find(change, ["arrivals"])
+            for rate in _RATES:
+                if (node := said and child(said, rate)) is not None:
+                    yield reform, {rate: _times(plain(node), factor)}
+            if said is not None and child(said, "batch") is not None:
+                message = f"the reform '{reform}' changes its batches; name the case types that are"
+                raise ValueError(f"{message} to be multiplied")
+
+
+def _times(rate: Any, factor: float) -> Any:
+    """A rate, or rates by date."""
+    if isinstance(rate, dict):
+        return {str(date): value * factor for date, value in rate.items()}
+    return rate * factor
+
+
 def _multiplied(arrivals: Arrivals, factor: float) -> dict[str, Any]:
     """What is changed of them; raises ValueError if they cannot be multiplied."""
-    for rate in ("per_working_day", "per_hour"):
+    for rate in _RATES:
         if (value := getattr(arrivals, rate)) is not None:
-            return {rate: value * factor}
+            return {rate: _times(value, factor)}
     if arrivals.recorded is not None:
         raise ValueError("its arrivals are recorded; name the case types that are to be multiplied")
     batch = arrivals.batch

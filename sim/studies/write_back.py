@@ -22,7 +22,7 @@ from sim.errors import Mark, Problem, ResultsError, ScenarioError
 from sim.files import write_whole
 from sim.loading import Loaded
 from sim.numbers import percent
-from sim.scenario import Published
+from sim.promises import Published
 from sim.studies.fits import Fit, Point
 from sim.studies.moved import leaves
 from sim.texts import one_line

@@ -47,7 +47,7 @@ from sim.plan import (
     PlannedCaseType,
     TripTable,
 )
-from sim.scenario import ARRIVED, DEPARTED, Promise
+from sim.promises import ARRIVED, DEPARTED, Promise
 from sim.timeline import DAY, MINUTE
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
