@@ -125,6 +125,16 @@ def test_numbers_by_date_move_together_with_the_others_of_their_kind() -> None:
     assert list(hall.case_types["case"].arrivals.per_working_day.values()) == [8, 11.2]
 
 
+def test_demand_by_date_moves_as_one() -> None:
+    dated_hall()
+    demand = "profiles.even.demand={2020-01-05: 0.5, 2020-01-12: 2}"
+    loaded = load_document("scenarios/hall.yaml", [demand])
+    found = group(assumptions(loaded, 0.2), "profiles.even.demand")
+    assert list(found.low.values()) == [0.4, 1.6]
+    hall = moved(loaded, found.high, "moved").scenario
+    assert list((hall.profiles["even"].demand or {}).values()) == [0.6, 2.4]
+
+
 def test_a_range_that_the_file_states_is_that_of_every_date() -> None:
     loaded = dated_hall("assumed, a guess (+-50 %)")
     rates = group(assumptions(loaded, 0.2), "case_types.case.arrivals")

@@ -151,7 +151,7 @@ def _group_of(path: ValuePath, leaf: Scalar, promised: Collection[str]) -> tuple
             return ("pools", name, "servers")
         case ("pools", str(name), "room"):
             return ("pools", name, "room")
-        case ("profiles", str(name), "half_hours" | "weekdays" as part, _):
+        case ("profiles", str(name), "half_hours" | "weekdays" | "demand" as part, _):
             return ("profiles", name, part)
         case ("hours", str(name), *_, int()):
             return ("hours", name, "hours")
@@ -188,6 +188,7 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "room": ("room to wait", "候位数"),
     "half_hours": ("shape of the day", "一天内的分布"),
     "weekdays": ("shape of the week", "一周内的分布"),
+    "demand": ("demand by date", "分时段业务量"),
     "hours": ("end of the day", "结束时刻"),
 }
 
