@@ -486,7 +486,14 @@ def test_the_resolved_file_says_everything_and_where_it_is_from(folder):
     assert not any(line.startswith(("extends", "reforms")) for line in lines)
 
 
-@pytest.mark.parametrize("path", [*(CASES / "valid" / name for name in VALID), *SHIPPED], ids=str)
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(CASES / "valid" / name for name in VALID),
+        *(pytest.param(p, marks=pytest.mark.long) if "2015-2020" in p.stem else p for p in SHIPPED),
+    ],
+    ids=str,
+)
 def test_the_resolved_file_says_the_same_of_every_number(path, tmp_path):
     """And what was left out says that it is a default; readers of YAML 1.1 see the same values."""
     loaded = load_document(path)

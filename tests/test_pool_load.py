@@ -83,7 +83,13 @@ def intervals(made: Run) -> tuple[list[list[list[int]]], list[list[list[int]]]]:
     return waits, services
 
 
-@pytest.mark.parametrize("name", [*CATALOGUE, *MORE])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long) if name == "a leap year" else name
+        for name in [*CATALOGUE, *MORE]
+    ],
+)
 def test_the_load_of_a_pool_is_what_every_second_counts(name: str) -> None:
     """Utilisation, overtime and queues, of pools and by half-hour."""
     made = run((CATALOGUE | MORE)[name])

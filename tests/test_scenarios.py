@@ -31,7 +31,7 @@ LANZHOU = (OLD, NEW, MIXED)
 DAILY = FOLDER / "reforms" / "daily-signature.yaml"
 
 each_file = pytest.mark.parametrize("name", [path.stem for path in FILES])
-each_year = pytest.mark.parametrize("name", LANZHOU)
+each_year = pytest.mark.parametrize("name", [OLD, NEW, pytest.param(MIXED, marks=pytest.mark.long)])
 
 
 @functools.cache
