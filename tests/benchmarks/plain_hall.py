@@ -118,12 +118,14 @@ class Pool(simpy.PriorityResource):
         if planned.room is not None or planned.at_closing == "turn_away":
             raise NotImplementedError(f"pool {planned.name}: room, or people turned away")
         super().__init__(env, capacity=shifts[0].servers)
-        self.hours = Hours(shifts[0].sessions)
-        self.servers = [
-            sum(shift.servers for shift in shifts if shift.sessions.is_open(opens_at))
-            for opens_at in self.hours.starts
-        ]
-        """In each session; shifts of a pool have the same hours, from some date on."""
+        times = [np.stack([s.sessions.starts, s.sessions.ends]) for s in shifts]
+        # Shifts of a pool have the same hours, or none at the same time.
+        starts, ends = np.unique(np.concatenate(times, axis=1), axis=1)
+        self.hours = Hours(Sessions(starts, ends))
+        self.servers: list[int] = sum(
+            shift.servers * shift.sessions.is_open(starts) for shift in shifts
+        ).tolist()
+        """In each session."""
         self.pauses = planned.pauses
         self.serves_late = planned.at_closing == "serve"
         self.is_open = False
@@ -482,8 +484,10 @@ class Hall:
     def live_through(self, case: Case, step: Step) -> Life:
         """Come in, wait for the gate, and be served or let time pass."""
         env, trip = self.env, step.trip
-        # Of several pools the one at which least is to be done.
-        pool = min(step.pools, key=lambda p: len(p.queue) + p.count, default=None)
+        # Of several pools the one at which a server has least to do.
+        pool = min(
+            step.pools, key=lambda p: (len(p.queue) + p.count + 1) / p.capacity, default=None
+        )
         while True:
             if trip is not None and case.seen_on.get(trip) != env.now // DAY:
                 if case.has_begun:  # who has just arrived is there
