@@ -11,6 +11,7 @@ from numba import carray  # type: ignore[attr-defined]  # it is public
 
 from sim import timeline
 from sim.engines.compiled_state import (
+    ATTEMPTS,
     CAME,
     FACT,
     HOLE,
@@ -29,9 +30,9 @@ from sim.engines.compiled_tables import ACTIVITY, CODE_BITS, IS_TOUCHED, QUEUE_S
 from sim.engines.compiling import compiled, first_after, inlined, part
 from sim.plan import CELLS, STRIDE
 
-come_in_at = compiled(timeline.come_in_at)
-pass_gate = compiled(timeline.pass_gate)
-add_open_time = compiled(timeline.add_open_time)
+_come_in_at = compiled(timeline.come_in_at)
+_pass_gate = compiled(timeline.pass_gate)
+_add_open_time = compiled(timeline.add_open_time)
 add_working_days = compiled(timeline.add_working_days)
 
 
@@ -55,6 +56,45 @@ def touch(state, queue):  # type: ignore[no-untyped-def]
         state.queues[queue * QUEUE_SIZE + IS_TOUCHED] = 1
         state.touched[state.counters[TOUCHED]] = queue
         state.counters[TOUCHED] += 1
+
+
+# --- hours ---------------------------------------------------------------------------------------
+#
+# Time only goes on, so where it has come to in a table is where the next search begins; and what is
+# asked for is near. The arithmetic is that of `timeline`, for the part of the table that matters.
+
+
+@inlined
+def _reach(times, reached, table, end, at):  # type: ignore[no-untyped-def]
+    """Index of the first of a table's times that is not before an instant; its end if none is."""
+    i = reached[table]
+    while i < end and times[i] < at:
+        i += 1
+    reached[table] = i
+    return i
+
+
+@compiled
+def pass_gate(hall, state, gate, now):  # type: ignore[no-untyped-def]
+    """The instant at which who comes to a gate now goes on."""
+    end = hall.gate_begin[gate + 1]
+    first = _reach(hall.latest, state.gates_reached, gate, end, now)
+    end = min(first + 1, end)
+    return _pass_gate(part(hall.latest, first, end), part(hall.release, first, end), now)
+
+
+@compiled
+def add_open_time(starts, ends, before, begin, end, reached, table, now, time):  # type: ignore[no-untyped-def]
+    """The instant by which so much open time has passed from now on."""
+    first = max(_reach(starts, reached, table, end, now + 1) - 1, begin)
+    last = first
+    if first < end:
+        most = before[first] + ends[first] - starts[first] + time
+        while last < end and before[last] < most:
+            last += 1
+    return _add_open_time(
+        part(starts, first, last), part(ends, first, last), part(before, first, last), now, time
+    )
 
 
 # --- the calendar --------------------------------------------------------------------------------
@@ -145,15 +185,19 @@ def _sift_down(heap, size, key):  # type: ignore[no-untyped-def]
 def call_in(hall, work, state, step, now):  # type: ignore[no-untyped-def]
     """The person will come; at each further attempt the draws are moved on."""
     trip = hall.trip[work.facts[state.steps[step * STEP_SIZE + FACT] + ACTIVITY]]
-    begin, end = hall.trip_begin[trip], hall.trip_begin[trip + 1]
-    moved_on = state.attempts[step] * STRIDE
-    comes_at = come_in_at(
-        part(hall.trip_starts, begin, end),
-        part(hall.shape_of_session, begin, end),
+    moved_on = state.steps[step * STEP_SIZE + ATTEMPTS] * STRIDE
+    day_draw = (work.come_day[step] + moved_on) % CELLS
+    end = hall.trip_begin[trip + 1]
+    first = _reach(hall.trip_starts, state.trips_reached, trip, end, now + 1)
+    row = hall.skipped_of_trip[trip] * CELLS
+    end = min(first + hall.skipped[row + day_draw] + 1, end)
+    comes_at = _come_in_at(
+        part(hall.trip_starts, first, end),
+        part(hall.shape_of_session, first, end),
         carray(hall.offsets, (2**30, CELLS)),  # as many rows as there are
-        part(hall.skipped, trip * CELLS, (trip + 1) * CELLS),
+        part(hall.skipped, row, row + CELLS),
         now,
-        (work.come_day[step] + moved_on) % CELLS,
+        day_draw,
         (work.come_time[step] + moved_on) % CELLS,
     )
     schedule(hall, work, state, now, comes_at, step, CAME)

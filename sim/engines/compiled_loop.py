@@ -23,7 +23,9 @@ from sim.engines.compiled_calendar import (
 )
 from sim.engines.compiled_state import (
     AGENDA,
+    ATTEMPTS,
     BEGIN,
+    BRANCHES,
     CAME,
     CASE,
     CODE_MASK,
@@ -34,6 +36,7 @@ from sim.engines.compiled_state import (
     HOLE,
     ID_MASK,
     IMPATIENT,
+    IS_WAITING,
     KIND_SHIFT,
     LATER,
     LEAVING,
@@ -47,6 +50,7 @@ from sim.engines.compiled_state import (
     PASSED,
     ROUNDS,
     ROWS,
+    SEEN_ON,
     STEP_SIZE,
 )
 from sim.engines.compiled_tables import (
@@ -104,6 +108,8 @@ def _arrive(work, state, case):  # type: ignore[no-untyped-def]
     for step in range(first, work.first_step[case + 1]):
         state.steps[step * STEP_SIZE + CASE] = case
         state.steps[step * STEP_SIZE + FACT] = (place + step - first) * FACTS
+        for what in (BRANCHES, ATTEMPTS, SEEN_ON, IS_WAITING):
+            state.steps[step * STEP_SIZE + what] = 0
         state.enqueued_at[step] = state.started_at[step] = state.completed_at[step] = NEVER
         state.server[step] = NONE
     state.departed_at[case] = state.lost_at[case] = NEVER
@@ -163,26 +169,25 @@ def _begin(hall, work, state, step, code, is_alone):  # type: ignore[no-untyped-
         _go_on(work, state, step, state.steps[step * STEP_SIZE + CASE], fact, now)
         return
     if code != PASSED:
-        if trip <= 0 and (code == CAME or (state.last_seen[step + trip] - 1) // DAY != now // DAY):
+        seen_on = (step + trip) * STEP_SIZE + SEEN_ON
+        if trip <= 0 and (code == CAME or state.steps[seen_on] != now // DAY + 1):
             # Who has just arrived is there; who is called or has gone home has to come.
             if code == BEGIN and work.facts[fact + PREDECESSORS]:
                 call_in(hall, work, state, step, now)
                 return
             write(state, COME_IN, step, NONE)
             state.visits[state.steps[step * STEP_SIZE + CASE]] += 1
-            state.last_seen[step + trip] = now + 1
+            state.steps[seen_on] = now // DAY + 1
         gate = hall.gate[activity]
         if gate != NONE:
-            begin, end = hall.gate_begin[gate], hall.gate_begin[gate + 1]
-            latest, release = part(hall.latest, begin, end), part(hall.release, begin, end)
-            passes_at = pass_gate(latest, release, now)
+            passes_at = pass_gate(hall, state, gate, now)
             if passes_at > now:
                 schedule(hall, work, state, now, passes_at, step, PASSED)
                 return
     if hall.queue[activity] == NONE:
         write(state, START, step, NONE)
         state.started_at[step] = now
-        over_at = _end_of_delay(hall, hall.clock[activity], now, work.time[step])
+        over_at = _end_of_delay(hall, state, hall.clock[activity], now, work.time[step])
         schedule(hall, work, state, now, over_at, step, OVER)
     else:
         enqueue(hall, work, state, step, is_alone, now)
@@ -216,7 +221,7 @@ def _complete(hall, work, state, step, now):  # type: ignore[no-untyped-def]
         return True
     trip = work.facts[fact + TRIP]
     if trip <= 0:
-        state.last_seen[step + trip] = now + 1
+        state.steps[(step + trip) * STEP_SIZE + SEEN_ON] = now // DAY + 1
     return _go_on(work, state, step, case, fact, now)
 
 
@@ -242,9 +247,9 @@ def _go_on(work, state, step, case, fact, now):  # type: ignore[no-untyped-def]
 @inlined
 def _come_from(work, state, step):  # type: ignore[no-untyped-def]
     """One more of the steps that a step waits for is complete."""
-    state.branches[step] += 1
+    state.steps[step * STEP_SIZE + BRANCHES] += 1
     fact = state.steps[step * STEP_SIZE + FACT]
-    if state.branches[step] == work.facts[fact + PREDECESSORS]:
+    if state.steps[step * STEP_SIZE + BRANCHES] == work.facts[fact + PREDECESSORS]:
         _begin_at(state, step)
 
 
@@ -265,7 +270,7 @@ def _take_up(hall, work, state, now):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _end_of_delay(hall, clock, now, time):  # type: ignore[no-untyped-def]
+def _end_of_delay(hall, state, clock, now, time):  # type: ignore[no-untyped-def]
     if clock == WORKING_DAYS:
         return add_working_days(
             part(hall.day_index_before, 0, hall.num_days + 1),
@@ -274,11 +279,14 @@ def _end_of_delay(hall, clock, now, time):  # type: ignore[no-untyped-def]
             time,
         )
     if clock == WORKING_TIME:
-        end = hall.num_hours
         return add_open_time(
-            part(hall.hours_starts, 0, end),
-            part(hall.hours_ends, 0, end),
-            part(hall.hours_before, 0, end),
+            hall.hours_starts,
+            hall.hours_ends,
+            hall.hours_before,
+            0,
+            hall.num_hours,
+            state.hours_reached,
+            0,
             now,
             time,
         )

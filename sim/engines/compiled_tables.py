@@ -82,8 +82,11 @@ class HallTables(NamedTuple):
     shape_of_session: IntArray
     """Rows of `offsets`."""
     offsets: IntArray
+    """CELLS entries for each row; alike rows are there once, since few of them stay at hand."""
+    skipped_of_trip: IntArray
+    """Rows of `skipped`."""
     skipped: IntArray
-    """CELLS entries for each row, and for each trip."""
+    """Likewise."""
     # working hours and working days
     hours_starts: IntArray
     hours_ends: IntArray
@@ -177,8 +180,12 @@ def hall_tables(plan: Plan) -> HallTables:
     trips, activities, shifts = plan.trips, plan.activities, plan.shifts
     priorities = {p for case_type in plan.case_types for p in case_type.priorities}
     levels = sorted(priorities | {a.priority for a in activities if a.priority is not None})
+    offsets, row_of_shape = _alike([row for trip in trips for row in trip.offsets])
+    skipped, skipped_of_trip = _alike([trip.skipped for trip in trips])
     shapes_begin = np.cumsum([0, *(len(trip.offsets) for trip in trips)])
-    shapes = [t.shape_of_session + n for t, n in zip(trips, shapes_begin, strict=False)]
+    shapes = [
+        row_of_shape[t.shape_of_session + n] for t, n in zip(trips, shapes_begin, strict=False)
+    ]
     queues = range(len(plan.queues))
     shifts_of_queue = [plan.shifts_of_queue(queue) for queue in queues]
     queues_of_shift = [[q for q in queues if s in shifts_of_queue[q]] for s in range(len(shifts))]
@@ -229,8 +236,9 @@ def hall_tables(plan: Plan) -> HallTables:
         trip_begin=begins_of(len(trip.starts) for trip in trips),
         trip_starts=joined([trip.starts for trip in trips]),
         shape_of_session=joined(shapes),
-        offsets=joined([trip.offsets.ravel() for trip in trips]),
-        skipped=joined([trip.skipped for trip in trips]),
+        offsets=offsets,
+        skipped_of_trip=skipped_of_trip,
+        skipped=skipped,
         hours_starts=int_column(hours.starts),
         hours_ends=int_column(hours.ends),
         hours_before=int_column(hours.open_before),
@@ -353,6 +361,14 @@ def _facts(
     facts[:, TRAITS] = PLAIN * is_plain + APART
     facts[list(meet), TRAITS] -= APART
     return int_column(facts.ravel()), int_column(successors)
+
+
+def _alike(rows: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
+    """Distinct rows, joined, and which of them each row is."""
+    numbers: dict[bytes, int] = {}
+    which = [numbers.setdefault(row.tobytes(), len(numbers)) for row in rows]
+    distinct = [np.frombuffer(row, np.int64) for row in numbers]
+    return joined(distinct), int_column(which)
 
 
 def _levels(plan: Plan, levels: IntArray, priority: IntArray) -> IntArray:

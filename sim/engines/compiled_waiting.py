@@ -19,9 +19,11 @@ from sim.engines.compiled_calendar import (
     write,
 )
 from sim.engines.compiled_state import (
+    ATTEMPTS,
     CASE,
     FACT,
     IMPATIENT,
+    IS_WAITING,
     KIND_SHIFT,
     LEAVING,
     LOSING,
@@ -36,6 +38,7 @@ from sim.engines.compiled_tables import (
     IS_TOUCHED,
     KEEP,
     LEVEL,
+    NO_LIMIT,
     NUM_OPEN,
     NUM_PEOPLE,
     NUM_WAITING,
@@ -51,7 +54,7 @@ from sim.engines.compiled_tables import (
     WORD,
     WORD_SIZE,
 )
-from sim.engines.compiling import compiled, inlined, part
+from sim.engines.compiling import compiled, inlined
 from sim.event_log import Kind
 from sim.plan import NONE
 from sim.timeline import NEVER
@@ -95,7 +98,7 @@ def _link(hall, work, state, step, fact, now):  # type: ignore[no-untyped-def]
     """Stand in the queue."""
     queue = work.facts[fact + QUEUE]
     line = queue * hall.num_levels + _level(work, state, step)
-    state.is_waiting[step] = 1
+    state.steps[step * STEP_SIZE + IS_WAITING] = 1
     # Steps are numbered by case and place: who came at this instant waits in that order.
     before, behind = np.int64(state.links[2 * line]), line - hall.num_lines
     while before > step and state.enqueued_at[before] == now:
@@ -144,7 +147,7 @@ def _unlink(hall, work, state, step):  # type: ignore[no-untyped-def]
 @inlined
 def _stop_waiting(work, state, step, queue):  # type: ignore[no-untyped-def]
     """Count without a step that stands in its queue no more."""
-    state.is_waiting[step] = 0
+    state.steps[step * STEP_SIZE + IS_WAITING] = 0
     state.queues[queue * QUEUE_SIZE + NUM_WAITING] -= 1
     if _is_person(work, state, step):
         state.queues[queue * QUEUE_SIZE + NUM_PEOPLE] -= 1
@@ -175,7 +178,7 @@ def _set_deadline(hall, work, state, step, now):  # type: ignore[no-untyped-def]
 def lose_patience(hall, work, state, step, now):  # type: ignore[no-untyped-def]
     """Whoever still waits after this time leaves."""
     state.has_deadline[step] = 0
-    if state.is_waiting[step]:
+    if state.steps[step * STEP_SIZE + IS_WAITING]:
         if state.enqueued_at[step] + work.patience[step] == now:
             _leave(hall, work, state, step, RENEGE, now)
         else:
@@ -193,7 +196,7 @@ def _leave(hall, work, state, step, kind, now):  # type: ignore[no-untyped-def]
         state.losing[state.counters[LOSING]] = state.steps[step * STEP_SIZE + CASE]
         state.counters[LOSING] += 1
     else:
-        state.attempts[step] += 1
+        state.steps[step * STEP_SIZE + ATTEMPTS] += 1
         call_in(hall, work, state, step, now)
 
 
@@ -206,7 +209,7 @@ def _lose_cases(hall, work, state, now):  # type: ignore[no-untyped-def]
             state.lost_at[case] = now
             write(state, LOSE, case, NONE)
             for step in range(work.first_step[case], work.first_step[case + 1]):
-                if state.is_waiting[step]:
+                if state.steps[step * STEP_SIZE + IS_WAITING]:
                     _unlink(hall, work, state, step)
     state.counters[LOSING] = 0
 
@@ -244,9 +247,13 @@ def hand_out(hall, work, state, now):  # type: ignore[no-untyped-def]
                     and _is_free(hall, state, shift)
                 ):
                     _start(hall, work, state, _first(hall, state, queue), shift, now)
-        else:
+        elif (
+            state.queues[queue * QUEUE_SIZE + NUM_OPEN]
+            or state.queues[queue * QUEUE_SIZE + NUM_PEOPLE]
+        ):
             state.touched[num_others] = queue
             num_others += 1
+        # Papers that wait for clerks who are not there have nothing to hope for now.
     state.counters[TOUCHED] = 0
     if num_others:
         _hand_out_among(hall, work, state, num_others, now)
@@ -273,19 +280,22 @@ def _serve(hall, work, state, step, word, now):  # type: ignore[no-untyped-def]
     write(state, START, step, server)
     over_at = now + work.time[step]
     if state.words[word * WORD_SIZE + PAUSES]:
-        over_at = _paused_until(hall, word, now, work.time[step])
+        over_at = _paused_until(hall, state, word, now, work.time[step])
     schedule_over(hall, work, state, now, over_at, step, server)
 
 
 @compiled
-def _paused_until(hall, word, now, time):  # type: ignore[no-untyped-def]
+def _paused_until(hall, state, word, now, time):  # type: ignore[no-untyped-def]
     """When a service is over that pauses while its shift is closed."""
     shift = hall.words[word * WORD_SIZE + SHIFT]
-    begin, end = hall.session_begin[shift], hall.session_begin[shift + 1]
     return add_open_time(
-        part(hall.session_starts, begin, end),
-        part(hall.session_ends, begin, end),
-        part(hall.session_before, begin, end),
+        hall.session_starts,
+        hall.session_ends,
+        hall.session_before,
+        hall.session_begin[shift],
+        hall.session_begin[shift + 1],
+        state.sessions_reached,
+        shift,
         now,
         time,
     )
@@ -421,6 +431,8 @@ def _close(hall, work, state, queue, now):  # type: ignore[no-untyped-def]
 @compiled
 def _clear_room(hall, work, state, pool, now):  # type: ignore[no-untyped-def]
     """People leave a room that is too full: who came last."""
+    if hall.room[pool] == NO_LIMIT:
+        return
     excess = -hall.room[pool]
     for queue in range(hall.num_queues):
         if hall.first_pool[queue] == pool:
