@@ -30,13 +30,17 @@ class Lifetimes:
     def __post_init__(self) -> None:
         time = np.sort(self.time)
         # The first of each distinct time: it and all after it are at risk then.
-        first = np.flatnonzero(np.diff(time, prepend=-1.0) > 0)
+        first = np.flatnonzero(np.append(True, time[1:] > time[:-1])[: len(time)])
         values = time[first]
-        unfinished = np.searchsorted(values, self.time[~self.is_complete])
-        ended = np.diff(first, append=len(time)) - np.bincount(unfinished, minlength=len(first))
-        survival = np.cumprod(1 - ended / (len(time) - first))
+        ends = np.append(first[1:], len(time))[: len(first)]
+        if self.is_complete.all():
+            shares: FloatArray = ends / max(len(time), 1)
+        else:
+            unfinished = np.searchsorted(values, self.time[~self.is_complete])
+            ended = ends - first - np.bincount(unfinished, minlength=len(first))
+            shares = 1 - np.cumprod(1 - ended / (len(time) - first))
         object.__setattr__(self, "values", values)
-        object.__setattr__(self, "shares", 1 - survival)
+        object.__setattr__(self, "shares", shares)
 
     def steps(self, most: int, limit: float) -> tuple[FloatArray, FloatArray]:
         """The distribution as steps, thinned to about `most` of them: times and shares.

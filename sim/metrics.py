@@ -23,7 +23,7 @@ from sim.durations import Clock
 from sim.event_log import EventLog, Kind
 from sim.lifetimes import Lifetimes
 from sim.metric_definitions import HALL, LEAD_TIME_UNITS, lead_time_limit
-from sim.months import LONG, Months, Row, cohort_rows, promise_rows, stock_rows, table
+from sim.months import LONG, Months, Series, cohort_series, promise_series, stock_series, table
 from sim.outcome import Outcome, Places, Waits, outcome_of, passed_over, waits_without_service
 from sim.plan import NONE, Plan
 from sim.pool_load import PoolLoad
@@ -86,7 +86,7 @@ class _Measuring:
         self.values: dict[tuple[str, str], float] = {}
         is_long = plan.end_at - plan.measured_from_at > LONG * DAY
         self.months = Months(plan) if is_long else None
-        self.monthly: list[Row] = []
+        self.monthly: list[Series] = []
 
     def measures(self) -> Measures:
         lead_times = self.promises()
@@ -94,9 +94,10 @@ class _Measuring:
         visits = self.case_types()
         stocks = self.stocks()
         if self.months is not None:
-            self.monthly += cohort_rows(self.months, self.plan, self.workload, self.outcome)
-            self.monthly += stock_rows(self.months, stocks)
-        return Measures(self.values, lead_times, half_hours, visits, table(self.monthly))
+            self.monthly += cohort_series(self.months, self.plan, self.workload, self.outcome)
+            self.monthly += stock_series(self.months, stocks)
+        months = table(self.months, self.monthly)
+        return Measures(self.values, lead_times, half_hours, visits, months)
 
     def stocks(self) -> dict[str, StockTimes]:
         """The metrics of stocks, and what goes in and out of them."""
@@ -141,7 +142,7 @@ class _Measuring:
             on_clock = by_clock[promise.within.clock]
             if self.months is not None:
                 lasted = times[Clock.WORKING_DAYS], on_clock.time
-                self.monthly += promise_rows(
+                self.monthly += promise_series(
                     self.months, name, promise, from_at, *lasted, is_complete
                 )
             self.values["on_time_share", name] = on_clock.share_within(limit)

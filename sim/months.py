@@ -7,7 +7,9 @@ and stocks those of its end.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -24,8 +26,8 @@ from sim.workload import Workload
 
 LONG: Final = 366
 """Days: a longer horizon is looked at month by month."""
-Row = tuple[str, str, str, float]
-"""Month, metric, subject, value."""
+Series = tuple[str, str, Sequence[float]]
+"""Metric, subject, and its value in each month; NaN where there is none."""
 
 
 class Months:
@@ -42,22 +44,29 @@ class Months:
         self.edges: IntArray = np.array([max(instants[0], 0), *instants[1:], plan.end_at])
         self.edges[0] = max(self.edges[0], plan.measured_from_at)
 
+        days = np.arange(-(-plan.end_at // DAY) + 1) * DAY
+        self.of_day: IntArray = np.searchsorted(self.edges, days, side="right") - 1
+        """The number of the month of each day; -1 before, and as many as there are after."""
+
     def of(self, at: IntArray) -> IntArray:
         """The number of the month of each instant; -1 before, and as many as there are after."""
-        month: IntArray = np.searchsorted(self.edges, at, side="right") - 1
-        return month
+        # They begin and end at midnight.
+        return self.of_day[np.minimum(at // DAY, len(self.of_day) - 1)]
 
-    def count(self, at: IntArray, group: IntArray, num_groups: int) -> IntArray:
-        """(groups, months + 2): how many instants lie before all months, in each, and after them.
+    def count(
+        self, month: IntArray, group: IntArray, num_groups: int, amount: IntArray | None = None
+    ) -> np.ndarray:
+        """(groups, months): how many there are, or how much of an amount, in each month.
 
-        group  of each instant.
+        month  the number of the month of each; those before and after the months are left out.
+        group  of each.
         """
-        month = np.minimum(self.of(at), len(self.names)) + 1
         width = len(self.names) + 2
-        return np.bincount(group * width + month, minlength=num_groups * width).reshape(-1, width)
+        found = np.bincount(group * width + month + 1, amount, num_groups * width)
+        return found.reshape(-1, width)[:, 1:-1]
 
 
-def promise_rows(
+def promise_series(
     months: Months,
     name: str,
     promise: Promise,
@@ -65,7 +74,7 @@ def promise_rows(
     days: IntArray,
     on_clock: np.ndarray,
     is_complete: BoolArray,
-) -> Iterator[Row]:
+) -> Iterator[Series]:
     """Of a promise: cases, the median and 90 % within in working days, and the share on time.
 
     from_at      when the clock of each case starts.
@@ -74,64 +83,71 @@ def promise_rows(
     """
     month = months.of(from_at)
     order = np.argsort(month, kind="stable")
-    bounds = np.searchsorted(month[order], np.arange(len(months.names) + 1)).tolist()
+    numbers = np.arange(len(months.names) + 1)
+    bounds = itertools.pairwise(np.searchsorted(month[order], numbers).tolist())
+    days, on_clock, is_complete = days[order], on_clock[order], is_complete[order]
     limit = lead_time_limit(promise.within)
-    for number, text in enumerate(months.names):
-        mine = order[bounds[number] : bounds[number + 1]]
-        yield text, "promised_cases", name, float(len(mine))
-        if not len(mine):
-            continue
-        lived = Lifetimes(days[mine], is_complete[mine])
-        yield text, "working_days_median", name, lived.quantile(0.5)
-        yield text, "working_days_p90", name, lived.quantile(0.9)
+    counts: list[float] = []
+    found: list[tuple[float, float, float]] = []
+    for begin, end in bounds:
+        counts.append(end - begin)
+        lived = Lifetimes(days[begin:end], is_complete[begin:end])
         on_time = lived
         if promise.within.clock is not Clock.WORKING_DAYS:
-            on_time = Lifetimes(on_clock[mine], is_complete[mine])
-        yield text, "on_time_share", name, on_time.share_within(limit)
+            on_time = Lifetimes(on_clock[begin:end], is_complete[begin:end])
+        found.append((lived.quantile(0.5), lived.quantile(0.9), on_time.share_within(limit)))
+    yield "promised_cases", name, counts
+    metrics = ("working_days_median", "working_days_p90", "on_time_share")
+    for metric, values in zip(metrics, zip(*found, strict=True), strict=True):
+        yield metric, name, values
 
 
-def cohort_rows(months: Months, plan: Plan, workload: Workload, outcome: Outcome) -> Iterator[Row]:
+def cohort_series(
+    months: Months, plan: Plan, workload: Workload, outcome: Outcome
+) -> Iterator[Series]:
     """Of case types and the hall: arrivals, cases in progress at the end, and mean visits."""
     names = [case_type.name for case_type in plan.case_types]
     subjects = list(dict.fromkeys(names))
     group = np.array([subjects.index(name) for name in names])[workload.case_type]
-    left_at = np.minimum(outcome.departed_at, outcome.lost_at)
+    arrived_in = months.of(workload.arrived_at)
+    left_in = months.of(np.minimum(outcome.departed_at, outcome.lost_at))
     is_finished = outcome.departed_at != NEVER
+    mine, of_mine = arrived_in[is_finished], group[is_finished]
     size = len(subjects)
-    arrived = months.count(workload.arrived_at, group, size)
-    left = months.count(left_at, group, size)
-    finished = months.count(workload.arrived_at[is_finished], group[is_finished], size)
-    month = np.minimum(months.of(workload.arrived_at), len(months.names)) + 1
-    width = len(months.names) + 2
-    code = (group * width + month)[is_finished]
-    visits = np.bincount(code, outcome.visits[is_finished], size * width).reshape(-1, width)
     tables = {
-        "arrivals": arrived,
-        "in_progress": np.cumsum(arrived - left, axis=1),
-        "finished": finished,
-        "visits": visits,
+        "arrivals": months.count(arrived_in, group, size),
+        "left": months.count(left_in, group, size),
+        "finished": months.count(mine, of_mine, size),
+        "visits": months.count(mine, of_mine, size, outcome.visits[is_finished]),
     }
-    for subject, of_subject in [
-        *((name, {k: t[i] for k, t in tables.items()}) for i, name in enumerate(subjects)),
-        (HALL, {key: table.sum(axis=0) for key, table in tables.items()}),
-    ]:
-        for number, text in enumerate(months.names, start=1):
-            value = {key: float(column[number]) for key, column in of_subject.items()}
-            yield text, "arrivals", subject, value["arrivals"]
-            yield text, "in_progress", subject, value["in_progress"]
-            if value["finished"]:
-                yield text, "visits_mean", subject, value["visits"] / value["finished"]
+    # Those who came before all months, and have not left before.
+    before = np.bincount(group[arrived_in < 0], minlength=size)
+    before = before - np.bincount(group[left_in < 0], minlength=size)
+    tables = {k: np.vstack([table, table.sum(axis=0)]) for k, table in tables.items()}
+    growth = np.cumsum(tables["arrivals"] - tables["left"], axis=1)
+    in_progress = np.append(before, before.sum())[:, None] + growth
+    with np.errstate(invalid="ignore"):
+        visits = tables["visits"] / tables["finished"]
+    for row, subject in enumerate([*subjects, HALL]):
+        yield "arrivals", subject, tables["arrivals"][row].tolist()
+        yield "in_progress", subject, in_progress[row].tolist()
+        yield "visits_mean", subject, visits[row].tolist()
 
 
-def stock_rows(months: Months, stocks: Mapping[str, StockTimes]) -> Iterator[Row]:
+def stock_series(months: Months, stocks: Mapping[str, StockTimes]) -> Iterator[Series]:
     """How many there are at the end of each month."""
     for name, times in stocks.items():
-        for text, value in zip(months.names, times.at(months.edges[1:]).tolist(), strict=True):
-            yield text, "stock", name, float(value)
+        yield "stock", name, times.at(months.edges[1:]).tolist()
 
 
-def table(rows: Iterable[Row]) -> dict[str, list[object]]:
-    """Rows as columns."""
-    columns = zip(*rows, strict=True)
-    names = ("month", "metric", "subject", "value")
-    return {name: list(column) for name, column in zip(names, columns, strict=False)}
+def table(months: Months | None, series: Iterable[Series]) -> dict[str, list[object]]:
+    """All values that there are, as columns."""
+    columns: dict[str, list[object]] = {"month": [], "metric": [], "subject": [], "value": []}
+    for metric, subject, values in series:
+        assert months is not None
+        there = [not math.isnan(value) for value in values]
+        columns["month"] += itertools.compress(months.names, there)
+        columns["value"] += map(float, itertools.compress(values, there))
+        columns["metric"] += [metric] * sum(there)
+        columns["subject"] += [subject] * sum(there)
+    return columns

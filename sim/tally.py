@@ -163,6 +163,8 @@ def channel_of_case(plan: Plan, workload: Workload) -> np.ndarray:
     names, columns = channels(plan)
     of_case = np.full(workload.num_cases, len(names), np.min_scalar_type(len(names)))
     for column, numbers in columns.items():
-        found = numbers[workload.case_type, workload.attributes[:, column]]
-        np.minimum(of_case, found, out=of_case)
+        # One index into one row: the value -1 comes first there.
+        row = np.roll(numbers, 1, axis=1).ravel()
+        place = workload.case_type * numbers.shape[1] + workload.attributes[:, column] + 1
+        np.minimum(of_case, row.take(place), out=of_case)
     return of_case

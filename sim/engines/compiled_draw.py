@@ -7,6 +7,7 @@ do what is seldom: a new itinerary, the logarithms of gaps, times that need thei
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterable, Iterator
@@ -297,8 +298,9 @@ def _case_streams(plan: Plan, names: Streams, visits: list[int]) -> IntArray:
 def _step_streams(plan: Plan, names: Streams, visits: Iterable[tuple[int, int]]) -> IntArray:
     """For each activity and visit the streams of `PURPOSES`, those that are drawn from."""
     drawn = _names_of_activities(plan)
+    key = functools.cache(names.key)  # versions of an activity share their streams
     keys = [
-        names.key(name, visit) if name else b"\0" * 16
+        key(name, visit) if name else b"\0" * 16
         for activity, visit in visits
         for name in drawn[activity]
     ]
