@@ -11,7 +11,6 @@ from numba import carray  # type: ignore[attr-defined]  # it is public
 
 from sim import timeline
 from sim.engines.compiled_state import (
-    ATTEMPTS,
     CAME,
     FACT,
     HOLE,
@@ -185,7 +184,7 @@ def _sift_down(heap, size, key):  # type: ignore[no-untyped-def]
 def call_in(hall, work, state, step, now):  # type: ignore[no-untyped-def]
     """The person will come; at each further attempt the draws are moved on."""
     trip = hall.trip[work.facts[state.steps[step * STEP_SIZE + FACT] + ACTIVITY]]
-    moved_on = state.steps[step * STEP_SIZE + ATTEMPTS] * STRIDE
+    moved_on = state.attempts[step] * STRIDE
     day_draw = (work.come_day[step] + moved_on) % CELLS
     end = hall.trip_begin[trip + 1]
     first = _reach(hall.trip_starts, state.trips_reached, trip, end, now + 1)

@@ -23,9 +23,7 @@ from sim.engines.compiled_calendar import (
 )
 from sim.engines.compiled_state import (
     AGENDA,
-    ATTEMPTS,
     BEGIN,
-    BRANCHES,
     CAME,
     CASE,
     CODE_MASK,
@@ -36,7 +34,6 @@ from sim.engines.compiled_state import (
     HOLE,
     ID_MASK,
     IMPATIENT,
-    IS_WAITING,
     KIND_SHIFT,
     LATER,
     LEAVING,
@@ -50,7 +47,6 @@ from sim.engines.compiled_state import (
     PASSED,
     ROUNDS,
     ROWS,
-    SEEN_ON,
     STEP_SIZE,
 )
 from sim.engines.compiled_tables import (
@@ -108,8 +104,6 @@ def _arrive(work, state, case):  # type: ignore[no-untyped-def]
     for step in range(first, work.first_step[case + 1]):
         state.steps[step * STEP_SIZE + CASE] = case
         state.steps[step * STEP_SIZE + FACT] = (place + step - first) * FACTS
-        for what in (BRANCHES, ATTEMPTS, SEEN_ON, IS_WAITING):
-            state.steps[step * STEP_SIZE + what] = 0
         state.enqueued_at[step] = state.started_at[step] = state.completed_at[step] = NEVER
         state.server[step] = NONE
     state.departed_at[case] = state.lost_at[case] = NEVER
@@ -169,15 +163,14 @@ def _begin(hall, work, state, step, code, is_alone):  # type: ignore[no-untyped-
         _go_on(work, state, step, state.steps[step * STEP_SIZE + CASE], fact, now)
         return
     if code != PASSED:
-        seen_on = (step + trip) * STEP_SIZE + SEEN_ON
-        if trip <= 0 and (code == CAME or state.steps[seen_on] != now // DAY + 1):
+        if trip <= 0 and (code == CAME or (state.last_seen[step + trip] - 1) // DAY != now // DAY):
             # Who has just arrived is there; who is called or has gone home has to come.
             if code == BEGIN and work.facts[fact + PREDECESSORS]:
                 call_in(hall, work, state, step, now)
                 return
             write(state, COME_IN, step, NONE)
             state.visits[state.steps[step * STEP_SIZE + CASE]] += 1
-            state.steps[seen_on] = now // DAY + 1
+            state.last_seen[step + trip] = now + 1
         gate = hall.gate[activity]
         if gate != NONE:
             passes_at = pass_gate(hall, state, gate, now)
@@ -221,7 +214,7 @@ def _complete(hall, work, state, step, now):  # type: ignore[no-untyped-def]
         return True
     trip = work.facts[fact + TRIP]
     if trip <= 0:
-        state.steps[(step + trip) * STEP_SIZE + SEEN_ON] = now // DAY + 1
+        state.last_seen[step + trip] = now + 1
     return _go_on(work, state, step, case, fact, now)
 
 
@@ -247,9 +240,9 @@ def _go_on(work, state, step, case, fact, now):  # type: ignore[no-untyped-def]
 @inlined
 def _come_from(work, state, step):  # type: ignore[no-untyped-def]
     """One more of the steps that a step waits for is complete."""
-    state.steps[step * STEP_SIZE + BRANCHES] += 1
+    state.branches[step] += 1
     fact = state.steps[step * STEP_SIZE + FACT]
-    if state.steps[step * STEP_SIZE + BRANCHES] == work.facts[fact + PREDECESSORS]:
+    if state.branches[step] == work.facts[fact + PREDECESSORS]:
         _begin_at(state, step)
 
 

@@ -29,12 +29,9 @@ NOW, NEXT_CASE and NEXT_CHANGE are where the loop stands while more room is made
 the log; ROUNDS are those of this instant so far; NEXT_OVER and OVER_THEN are the first two of the
 services."""
 
-CASE, FACT, BRANCHES, ATTEMPTS, SEEN_ON, IS_WAITING = range(6)
-"""Of a step: its case; where the facts of its place begin; how many of its predecessors are
-complete; how often the person was sent away; for a step that begins a trip, one more than the day
-on which the person was last in the hall, 0 for none; whether it stands in a queue. Side by side,
-since to fetch them from memory takes longer than what is done with them."""
-STEP_SIZE: Final = 8
+CASE, FACT = range(2)
+"""Of a step: its case; where the facts of its place begin."""
+STEP_SIZE: Final = 2
 
 KIND_SHIFT: Final = 48
 """A row is its kind, and below it the step or the case: that is also its place in the round."""
@@ -60,8 +57,14 @@ class State(NamedTuple):
     server: IntArray
     steps: np.ndarray
     """STEP_SIZE entries for each, see CASE and those after it."""
+    branches: np.ndarray
+    """Predecessors that are complete."""
+    attempts: np.ndarray
+    is_waiting: np.ndarray
     has_deadline: np.ndarray
     """The calendar holds an instant at which patience may be over."""
+    last_seen: IntArray
+    """For a step that begins a trip: one more than when the person was last in the hall."""
     # cases
     departed_at: IntArray
     lost_at: IntArray
@@ -111,7 +114,11 @@ def new_state(plan: Plan, work: WorkTables, keeps_log: bool) -> State:
         completed_at=np.empty(steps, np.int64),
         server=np.empty(steps, np.int64),
         steps=np.empty(STEP_SIZE * steps, np.int32),
+        branches=np.zeros(steps, np.int32),
+        attempts=np.zeros(max(waiting, coming), np.int32),
+        is_waiting=np.zeros(steps, np.uint8),
         has_deadline=np.zeros(waiting, np.uint8),
+        last_seen=np.zeros(coming, np.int64),
         departed_at=np.empty(cases, np.int64),
         lost_at=np.empty(cases, np.int64),
         visits=np.zeros(cases, np.int64) if coming else repeated(cases, 0),

@@ -19,11 +19,9 @@ from sim.engines.compiled_calendar import (
     write,
 )
 from sim.engines.compiled_state import (
-    ATTEMPTS,
     CASE,
     FACT,
     IMPATIENT,
-    IS_WAITING,
     KIND_SHIFT,
     LEAVING,
     LOSING,
@@ -98,7 +96,7 @@ def _link(hall, work, state, step, fact, now):  # type: ignore[no-untyped-def]
     """Stand in the queue."""
     queue = work.facts[fact + QUEUE]
     line = queue * hall.num_levels + _level(work, state, step)
-    state.steps[step * STEP_SIZE + IS_WAITING] = 1
+    state.is_waiting[step] = 1
     # Steps are numbered by case and place: who came at this instant waits in that order.
     before, behind = np.int64(state.links[2 * line]), line - hall.num_lines
     while before > step and state.enqueued_at[before] == now:
@@ -147,7 +145,7 @@ def _unlink(hall, work, state, step):  # type: ignore[no-untyped-def]
 @inlined
 def _stop_waiting(work, state, step, queue):  # type: ignore[no-untyped-def]
     """Count without a step that stands in its queue no more."""
-    state.steps[step * STEP_SIZE + IS_WAITING] = 0
+    state.is_waiting[step] = 0
     state.queues[queue * QUEUE_SIZE + NUM_WAITING] -= 1
     if _is_person(work, state, step):
         state.queues[queue * QUEUE_SIZE + NUM_PEOPLE] -= 1
@@ -178,7 +176,7 @@ def _set_deadline(hall, work, state, step, now):  # type: ignore[no-untyped-def]
 def lose_patience(hall, work, state, step, now):  # type: ignore[no-untyped-def]
     """Whoever still waits after this time leaves."""
     state.has_deadline[step] = 0
-    if state.steps[step * STEP_SIZE + IS_WAITING]:
+    if state.is_waiting[step]:
         if state.enqueued_at[step] + work.patience[step] == now:
             _leave(hall, work, state, step, RENEGE, now)
         else:
@@ -196,7 +194,7 @@ def _leave(hall, work, state, step, kind, now):  # type: ignore[no-untyped-def]
         state.losing[state.counters[LOSING]] = state.steps[step * STEP_SIZE + CASE]
         state.counters[LOSING] += 1
     else:
-        state.steps[step * STEP_SIZE + ATTEMPTS] += 1
+        state.attempts[step] += 1
         call_in(hall, work, state, step, now)
 
 
@@ -209,7 +207,7 @@ def _lose_cases(hall, work, state, now):  # type: ignore[no-untyped-def]
             state.lost_at[case] = now
             write(state, LOSE, case, NONE)
             for step in range(work.first_step[case], work.first_step[case + 1]):
-                if state.steps[step * STEP_SIZE + IS_WAITING]:
+                if state.is_waiting[step]:
                     _unlink(hall, work, state, step)
     state.counters[LOSING] = 0
 
