@@ -30,6 +30,7 @@ import numpy as np
 
 from sim.errors import LawViolated
 from sim.event_log import EventLog, Kind, shift_of_server
+from sim.memory import kept_by_plan
 from sim.outcome import Places, outcome_of
 from sim.plan import NONE, Plan
 from sim.promises import ARRIVED, DEPARTED
@@ -374,7 +375,7 @@ def _times_in_hours(
     return worked, inside
 
 
-@functools.lru_cache(maxsize=64)
+@kept_by_plan
 def _hours(plan: Plan) -> tuple[StepFunction, dict[int, tuple[StepFunction, StepFunction]]]:
     """1 in working hours; and by each shift that pauses 1 in its hours, and in either."""
     working = plan.working_hours.step_function()

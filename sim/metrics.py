@@ -8,7 +8,6 @@ while the engine runs.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 from bisect import bisect_right
@@ -22,6 +21,7 @@ import numpy as np
 from sim.durations import Clock
 from sim.event_log import EventLog, Kind
 from sim.lifetimes import Lifetimes
+from sim.memory import kept_by_plan
 from sim.metric_definitions import HALL, LEAD_TIME_UNITS, lead_time_limit
 from sim.months import LONG, Months, Series, cohort_series, promise_series, stock_series, table
 from sim.outcome import Outcome, Places, Waits, outcome_of, passed_over, waits_without_service
@@ -96,7 +96,7 @@ class _Measuring:
         if self.months is not None:
             self.monthly += cohort_series(self.months, self.plan, self.workload, self.outcome)
             self.monthly += stock_series(self.months, stocks)
-        months = table(self.months, self.monthly)
+        months = table(self.months.names if self.months else (), self.monthly)
         return Measures(self.values, lead_times, half_hours, visits, months)
 
     def stocks(self) -> dict[str, StockTimes]:
@@ -325,7 +325,7 @@ class _Measuring:
         return [per_finished(number) for number in by_visits[: most + 1]]
 
 
-@functools.lru_cache(maxsize=64)
+@kept_by_plan
 def _open_time(plan: Plan) -> StepFunction:
     """1 in working hours, else 0."""
     return plan.working_hours.step_function()

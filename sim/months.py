@@ -56,14 +56,16 @@ class Months:
     def count(
         self, month: IntArray, group: IntArray, num_groups: int, amount: IntArray | None = None
     ) -> np.ndarray:
-        """(groups, months): how many there are, or how much of an amount, in each month.
+        """(groups + 1, months + 2): how many there are, or how much of an amount, before all
+        months, in each, and after them; in the last row, of all groups.
 
-        month  the number of the month of each; those before and after the months are left out.
+        month  the number of the month of each.
         group  of each.
         """
         width = len(self.names) + 2
         found = np.bincount(group * width + month + 1, amount, num_groups * width)
-        return found.reshape(-1, width)[:, 1:-1]
+        found = found.reshape(-1, width)
+        return np.vstack([found, found.sum(axis=0)])
 
 
 def promise_series(
@@ -114,24 +116,15 @@ def cohort_series(
     is_finished = outcome.departed_at != NEVER
     mine, of_mine = arrived_in[is_finished], group[is_finished]
     size = len(subjects)
-    tables = {
-        "arrivals": months.count(arrived_in, group, size),
-        "left": months.count(left_in, group, size),
-        "finished": months.count(mine, of_mine, size),
-        "visits": months.count(mine, of_mine, size, outcome.visits[is_finished]),
-    }
-    # Those who came before all months, and have not left before.
-    before = np.bincount(group[arrived_in < 0], minlength=size)
-    before = before - np.bincount(group[left_in < 0], minlength=size)
-    tables = {k: np.vstack([table, table.sum(axis=0)]) for k, table in tables.items()}
-    growth = np.cumsum(tables["arrivals"] - tables["left"], axis=1)
-    in_progress = np.append(before, before.sum())[:, None] + growth
+    arrived = months.count(arrived_in, group, size)
+    in_progress = np.cumsum(arrived - months.count(left_in, group, size), axis=1)
+    finished = months.count(mine, of_mine, size)
     with np.errstate(invalid="ignore"):
-        visits = tables["visits"] / tables["finished"]
+        visits = months.count(mine, of_mine, size, outcome.visits[is_finished]) / finished
     for row, subject in enumerate([*subjects, HALL]):
-        yield "arrivals", subject, tables["arrivals"][row].tolist()
-        yield "in_progress", subject, in_progress[row].tolist()
-        yield "visits_mean", subject, visits[row].tolist()
+        yield "arrivals", subject, arrived[row, 1:-1].tolist()
+        yield "in_progress", subject, in_progress[row, 1:-1].tolist()
+        yield "visits_mean", subject, visits[row, 1:-1].tolist()
 
 
 def stock_series(months: Months, stocks: Mapping[str, StockTimes]) -> Iterator[Series]:
@@ -140,13 +133,12 @@ def stock_series(months: Months, stocks: Mapping[str, StockTimes]) -> Iterator[S
         yield "stock", name, times.at(months.edges[1:]).tolist()
 
 
-def table(months: Months | None, series: Iterable[Series]) -> dict[str, list[object]]:
-    """All values that there are, as columns."""
+def table(names: Sequence[str], series: Iterable[Series]) -> dict[str, list[object]]:
+    """All values that there are, as columns; `names` are those of the months."""
     columns: dict[str, list[object]] = {"month": [], "metric": [], "subject": [], "value": []}
     for metric, subject, values in series:
-        assert months is not None
         there = [not math.isnan(value) for value in values]
-        columns["month"] += itertools.compress(months.names, there)
+        columns["month"] += itertools.compress(names, there)
         columns["value"] += map(float, itertools.compress(values, there))
         columns["metric"] += [metric] * sum(there)
         columns["subject"] += [subject] * sum(there)

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from sim.memory import kept_by_plan
 from sim.plan import NONE, Plan, PlannedPool
 from sim.timeline import DAY, HOUR, BoolArray, IntArray
 
@@ -116,7 +117,7 @@ class OpenHalfHours:
         )
 
 
-@functools.lru_cache(maxsize=64)
+@kept_by_plan
 def pool_hours(plan: Plan) -> tuple[PoolHours, ...]:
     """The hours of every pool, worked out once; pools of the same shifts share them."""
     known: dict[object, PoolHours] = {}
@@ -130,7 +131,7 @@ def pool_hours(plan: Plan) -> tuple[PoolHours, ...]:
     return tuple(result)
 
 
-@functools.lru_cache(maxsize=64)
+@kept_by_plan
 def open_half_hours(plan: Plan) -> OpenHalfHours:
     """The half-hours in which pools are open."""
     return OpenHalfHours.of(pool_hours(plan))

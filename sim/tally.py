@@ -6,12 +6,12 @@ business of `pool_load` and `metrics`.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
 
 from sim.event_log import shift_of_server
+from sim.memory import kept_by_plan
 from sim.metric_definitions import CHANNEL
 from sim.outcome import Outcome, Waits
 from sim.plan import NONE, Plan
@@ -135,7 +135,7 @@ def _time_in(edges: IntArray, begin: IntArray, end: IntArray) -> IntArray:
     return time
 
 
-@functools.lru_cache(maxsize=64)
+@kept_by_plan
 def channels(plan: Plan) -> tuple[list[str], dict[int, np.ndarray]]:
     """The channels, and the number of each by column of attributes, case type and value.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -99,8 +100,14 @@ def verify(
     ]
     chance = random.Random("".join(one.definition.digest for one in experiments))
     chosen = sorted(chance.sample(kept, min(sample, len(kept))))
+
+    @functools.cache
+    def plan_of(number: int, name: str) -> Plan:
+        one = experiments[number]
+        return compile_plan(scenarios_in(one.folder, one.definition, [name])[name].scenario)
+
     for done, (number, name, replication) in enumerate(chosen, start=1):
-        if not _is_same(experiments[number], name, replication):
+        if not _is_same(experiments[number], plan_of(number, name), name, replication):
             findings.problems.append(
                 f"{one_line(experiments[number].folder)}: replication {replication} of "
                 f"{one_line(name)} comes out otherwise when it is done once more"
@@ -132,10 +139,9 @@ def _compared(folder: Path, has_tables: bool) -> _Experiment:
         return _Experiment(folder, store.definition, kept)
 
 
-def _is_same(experiment: _Experiment, name: str, number: int) -> bool:
+def _is_same(experiment: _Experiment, plan: Plan, name: str, number: int) -> bool:
     """Whether a replication comes out the same when it is done once more."""
     folder, definition = experiment.folder, experiment.definition
-    plan = compile_plan(scenarios_in(folder, definition, [name])[name].scenario)
     measures = replicate(plan, definition.seed, number, "simpy").measures
     with stores.open_to_read(folder) as store:
         [(_, record)] = store.records(name, range(number, number + 1))

@@ -312,20 +312,17 @@ def test_a_rate_is_the_mean_over_usual_working_days(closed: dict[str, float]):
     assert rate.total == pytest.approx(100 * 50)
 
 
-@pytest.mark.parametrize("warm_up", [None, "10 working days"])
-def test_demand_of_a_profile_holds_from_its_dates_on(warm_up: str | None):
+@pytest.mark.parametrize("warm_up", [{}, {"warm_up": "10 working days"}])
+def test_demand_of_a_profile_holds_from_its_dates_on(warm_up: dict[str, str]):
     """Exact, since nothing is drawn: as usual, a fifth, nobody, twice as many."""
     factors = {"2024-01-08": 0.2, "2024-01-15": 0, "2024-01-22": 2}
     data = one_pool(
         {"per_working_day": 100, "profile": "day"},
         "1 min",
         calendar="weekdays",
-        days=20,
+        horizon={"from": "2024-01-01", "to": "20 working days"} | warm_up,
         profiles={"day": {"half_hours": {"09:00": 1}, "demand": factors}},
     )
-    data["horizon"] = {"from": "2024-01-01", "to": "20 working days"}
-    if warm_up:
-        data["horizon"]["warm_up"] = warm_up
     plan = plan_of(data)
     (rate,) = plan.case_types[0].arrivals.rates
     measured = (dt.date(2024, 1, 1) - plan.origin).days * DAY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rich.console import Group as Parts
 from rich.console import RenderableType
@@ -27,9 +27,6 @@ from sim.studies.attribution import (
 )
 from sim.studies.reform_groups import Group
 from sim.texts import one_line
-
-if TYPE_CHECKING:
-    pass
 
 WORTH_TELLING: Final = 0.05
 """Share of the whole change from which on an interaction is told in words."""

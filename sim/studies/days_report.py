@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -17,9 +17,6 @@ from sim.numbers import Interval, Number, or_none, records, replications_text
 from sim.report_parts import SectionTable, header, note, remarks
 from sim.studies.days import ALL, CLOSED, LEAD_TIME, PARTS, DaysStudy
 from sim.texts import one_line
-
-if TYPE_CHECKING:
-    pass
 
 MOST: Final = 12
 """Activities, or pools, of one scenario that have a row of their own."""

@@ -82,9 +82,8 @@ def _with_more(
     is_there = False
     for phase in loaded.scenario.phases:
         for reform in phase.reforms or (None,):
-            change = find(loaded.tree, ["case_types", name])
-            if reform is not None:
-                change = find(loaded.tree, [DATED, reform, "changes", "case_types", name])
+            above = [DATED, reform, "changes"] if reform else []
+            change = find(loaded.tree, [*above, "case_types", name])
             if not isinstance(change, MapNode):
                 continue
             if not is_there:

@@ -243,10 +243,10 @@ def in_process(path: str, name: str, rounds: int) -> None:
     plain_seconds, plain_figures, our_seconds, our_figures = [], [], [], []
     with process_of(path) as theirs, process_of(path) as mine:
         for replication in range(rounds):
-            seconds, figures = theirs.submit(plain_in_process, replication).result()
+            seconds, figures = theirs.submit(plain_in_process, path, replication).result()
             plain_seconds.append(seconds)
             plain_figures.append(figures)
-            stages, figures = mine.submit(ours_in_process, replication).result()
+            stages, figures = mine.submit(ours_in_process, path, replication).result()
             our_seconds.append(stages)
             our_figures.append(figures)
     totals = [sum(seconds.values()) for seconds in our_seconds]
@@ -277,25 +277,22 @@ def sim_plan(path: str) -> Plan:
     """The plan of a scenario, which the process remembers."""
     import sim
 
-    _plans.append(sim.compile_plan(sim.load(path)))
-    return _plans[-1]
+    return sim.compile_plan(sim.load(path))
 
 
-_plans: Final[list[Plan]] = []
-
-
-def plain_in_process(replication: int) -> tuple[float, dict[tuple[str, str], Any]]:
+def plain_in_process(path: str, replication: int) -> tuple[float, dict[tuple[str, str], Any]]:
     """CPU seconds and figures of the plain model."""
     import plain_hall
 
+    plan = sim_plan(path)
     begun = time.process_time()
-    figures = plain_hall.simulate(_plans[-1], seed=replication)
+    figures = plain_hall.simulate(plan, seed=replication)
     return time.process_time() - begun, figures
 
 
-def ours_in_process(first: int) -> tuple[dict[str, float], dict[tuple[str, str], float]]:
+def ours_in_process(path: str, first: int) -> tuple[dict[str, float], dict[tuple[str, str], float]]:
     """Mean CPU seconds by stage of `IN_A_ROW` replications, and the values of the first."""
-    found = [ours(_plans[-1], first + n) for n in range(IN_A_ROW)]
+    found = [ours(sim_plan(path), first + n) for n in range(IN_A_ROW)]
     stages = {name: statistics.mean(seconds[name] for seconds, _ in found) for name in found[0][0]}
     return stages, found[0][1].values
 
