@@ -387,7 +387,7 @@ def test_the_shipped_values_are_the_outcome_of_their_fit(
     """2 registrars register 89.3 % the same day; to tell that from 90 % takes 10 replications."""
     path = ROOT / "scenarios" / f"{name}.yaml"
     fit = read_fit(ROOT / "scenarios" / "fits" / f"{name}.yaml", load_document(path))
-    found = calibrate(fit, replications, folder=tmp_path, budget=40)
+    found = calibrate(fit, replications, folder=tmp_path, budget=12)
     assert found.stays
     for circumstances in CIRCUMSTANCES:
         trial = found.trial(found.outcome, circumstances)

@@ -72,7 +72,7 @@ def hall(place: Path, capsys: pytest.CaptureFixture[str]) -> Hall:
 def started(*arguments: str, **options: object) -> subprocess.CompletedProcess[bytes]:
     """The same in a process of its own."""
     command = [sys.executable, "-m", "sim", *arguments]
-    return subprocess.run(command, capture_output=True, timeout=60, **options)  # type: ignore[call-overload,no-any-return]
+    return subprocess.run(command, capture_output=True, timeout=300, **options)  # type: ignore[call-overload,no-any-return]
 
 
 # --- help ----------------------------------------------------------------------------------------
@@ -661,7 +661,7 @@ def test_messages_that_nobody_takes_do_not_come_among_the_results(place: Path, e
     assert (found.returncode, found.stdout) == (2, b"")
 
 
-@pytest.mark.parametrize("seconds", [0.1, 0.3, 0.6, 1.5])
+@pytest.mark.parametrize("seconds", [0.2, 1.0])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("options", [["--engine", "simpy"], ["-j", "2"]])
 def test_a_signal_ends_the_command_at_once(
@@ -677,7 +677,7 @@ def test_a_signal_ends_the_command_at_once(
     ) as process:
         time.sleep(seconds)
         process.send_signal(number)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=60)
     if seconds > 0.3:  # Before that Python itself may not have begun.
         assert (process.returncode, out) == (code, "")
         lines = err.splitlines()
@@ -702,7 +702,7 @@ sim.tasks.replicate = swallow
 sys.exit(sim.__main__.main())
 """
     command = [sys.executable, "-c", code, "run", "old.yaml", "-r", "100000", "--engine", "simpy"]
-    found = subprocess.run(command, capture_output=True, timeout=20, check=False)
+    found = subprocess.run(command, capture_output=True, timeout=120, check=False)
     assert (found.returncode, found.stdout, found.stderr) == (143, b"", b"interrupted\n")
 
 
@@ -729,7 +729,7 @@ sys.exit(sim.__main__.main())
 """
     assert hall("run", "old.yaml", "-r", "1", "-o", "r")[0] == 0
     command = [sys.executable, "-c", code, "run", "old.yaml", "-r", "2", "-o", "r"]
-    found = subprocess.run(command, capture_output=True, timeout=15, check=False)
+    found = subprocess.run(command, capture_output=True, timeout=120, check=False)
     assert found.returncode == 128 + signal.Signals[name]
     assert found.stderr.endswith(b"interrupted\n")
     monkeypatch.setattr("sim.running.workers", None)

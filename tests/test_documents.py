@@ -245,7 +245,7 @@ def test_a_byte_order_mark_moves_no_column(read):
     assert [str(mark) for mark in hall.key_marks.values()] == ["hall.yaml:1:1", "hall.yaml:2:1"]
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("text", ["[" * 100_000, "a: " + "{b: " * 100_000, "- " * 100_000])
 def test_a_hundred_thousand_brackets_stop_at_the_65th(read, text):
     with pytest.raises(ScenarioError, match=r"hall\.yaml:1:\d+: .*nested deeper than 64"):
@@ -258,14 +258,14 @@ def test_64_levels_are_read(read):
         read("a: " + "[" * 64 + "]" * 64)
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 def test_an_alias_bomb_stops_at_its_first_anchor(read):
     levels = [f"{new}: &{new} [{f'*{old}, ' * 9}]" for old, new in pairwise("abcdefghi")]
     with says("hall.yaml:1:4: a: an anchor (&a); remove it"):
         read("\n".join(["a: &a [x, x]", *levels]))
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 def test_a_file_has_a_limited_number_of_values(read, monkeypatch):
     monkeypatch.setattr(documents, "MAX_NODES", 1000)
     assert len(plain(read("a: [" + "1," * 997 + "]"))["a"]) == 997
@@ -297,7 +297,7 @@ def test_a_symlink_that_stays_inside_the_root_is_read(tmp_path):
     assert str(read_document(tmp_path / "b.yaml", tmp_path).mark) == f"{tmp_path}/b.yaml:1:1"
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 def test_pipes_and_folders_and_devices_are_not_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path, root in ((tmp_path / "pipe", tmp_path), (tmp_path, tmp_path), ("/dev/zero", "/dev")):

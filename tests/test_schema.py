@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,13 @@ CASES = FOLDER / "tests" / "cases"
 SCENARIOS = FOLDER / "scenarios"
 
 
+@functools.cache
+def validator() -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(json_schema())
+
+
 def faults(data: Any) -> list[str]:
-    validator = jsonschema.Draft202012Validator(json_schema())
-    return [error.message for error in validator.iter_errors(data)]
+    return [error.message for error in validator().iter_errors(data)]
 
 
 def read(path: Path) -> Any:
