@@ -10,6 +10,9 @@ told) and medians of ratios within a round. Asserts nothing.
     one worker / two                   at least 1.8
     keeping, progress and bookkeeping  below 10 % of the time of the replications themselves
     Dask cluster / two workers         at most 1.25; two worker processes over TCP, started before
+
+Two runs of one worker each that begin at once tell what a second processor is worth here: on a
+machine that is shared with others it may be anything from nothing to as much as the first.
 """
 
 from __future__ import annotations
@@ -31,17 +34,25 @@ from whole import ENVIRONMENT, HALL, LANZHOU
 
 REPLICATIONS: Final = 200
 DASK: Final = "Dask, 2 workers"
+AT_ONCE: Final = "2 runs at once"
 RUN: Final = [*HALL, "run", LANZHOU, "--engine", "compiled", "-r", str(REPLICATIONS)]
 
 
-def seconds(command: list[str]) -> float:
-    """Wall time of a command in an empty folder; leaves this program if it fails."""
-    with tempfile.TemporaryDirectory() as folder:
+def seconds(command: list[str], at_once: int = 1) -> float:
+    """Wall time of a command, so many of them at once, each in an empty folder.
+
+    Leaves this program if it fails.
+    """
+    options = {"env": ENVIRONMENT, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with ExitStack() as stack:
+        folders = [stack.enter_context(tempfile.TemporaryDirectory()) for _ in range(at_once)]
         begun = time.perf_counter()
-        found = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
+        processes = [subprocess.Popen(command, cwd=folder, **options) for folder in folders]
+        errors = [process.communicate()[1] for process in processes]
         taken = time.perf_counter() - begun
-    if found.returncode:
-        sys.exit(f"{' '.join(command)}\n{found.stderr}")
+    for process, error in zip(processes, errors, strict=True):
+        if process.returncode:
+            sys.exit(f"{' '.join(command)}\n{error.decode()}")
     return taken
 
 
@@ -115,7 +126,7 @@ def keeping(rounds: int) -> float:
 def main() -> None:
     """Print all of it."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    commands = {"1 worker": RUN, "2 workers": [*RUN, "-j", "2"]}
+    commands = {"1 worker": RUN, "2 workers": [*RUN, "-j", "2"], AT_ONCE: RUN}
     with ExitStack() as stack:
         dask = None
         if importlib.util.find_spec("distributed"):
@@ -127,7 +138,7 @@ def main() -> None:
             for name, command in commands.items():
                 if dask is not None and name == DASK:
                     dask.signal(signal.SIGCONT)
-                taken[name].append(seconds(command))
+                taken[name].append(seconds(command, 2 if name == AT_ONCE else 1))
                 if dask is not None and name == DASK:
                     dask.signal(signal.SIGSTOP)
     # The first round fills caches.
@@ -142,6 +153,8 @@ def main() -> None:
         if one in taken:
             ratio = statistics.median(a / b for a, b in zip(taken[one], taken[other], strict=True))
             print(f"  {one} / {other}: {ratio:.2f} ({bar})")
+    worth = [2 * a / b for a, b in zip(taken["1 worker"], taken[AT_ONCE], strict=True)]
+    print(f"  twice 1 worker / {AT_ONCE}: {statistics.median(worth):.2f}, what this machine gives")
     print(f"  keeping: {100 * keeping(rounds):.1f} % of the replications' own time (below 10 %)")
 
 
