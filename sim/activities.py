@@ -101,7 +101,7 @@ class Activity(Model):
     again: Again | None = None
     """Sent back with some probability."""
     milestone: Name | None = None
-    """Name of the instant at which it is complete."""
+    """Name of the instant at which it is complete, in a loop for the last time."""
     documents: Annotated[int, Field(ge=0, le=10_000)] = 0
     """How many documents the applicant hands in."""
     patience: Time | None = None

@@ -31,6 +31,7 @@ from sim.report_parts import (
     counts_table,
     header,
     interval_note,
+    left_out,
     note,
     remarks,
     unfinished_note,
@@ -102,11 +103,10 @@ def published_report(experiment: Experiment, names: Sequence[str]) -> list[Rende
         beside = [n for n in beside if (metric, subject) in rows[n].by_key]
         text = f"{one_line(labels.subject(metric, subject))}: {title(metric)}"
         told = [one_line(entry.label) for entry in found if entry.label != entry.id]
-        unfinished = [rows[n].unfinished(definition, subject) for n in beside]
         details = (
             statistic(metric),
             ", ".join(dict.fromkeys(limits[n] for n in beside)),
-            f"unfinished {', '.join(unfinished)}" * any(unfinished),
+            *left_out([rows[n] for n in beside], definition, subject, ", "),
         )
         table.begin(f"{told[0] if told else text}, {definition.unit}{bracketed(*details)}")
         for name in beside:
@@ -143,7 +143,7 @@ def _differences_report(experiment: Experiment, name: str) -> RenderableType:
     )
     labels = Labels.of(experiment.scenarios)
     pair = (experiment.reference, name)
-    unfinished = [Rows.of(experiment.estimates, n) for n in pair]
+    of_pair = [Rows.of(experiment.estimates, n) for n in pair]
     scenarios = [experiment.scenarios[n].scenario for n in pair]
     is_paired = bool(leading["joint_low"].notna().any())
     table = SectionTable(
@@ -161,8 +161,7 @@ def _differences_report(experiment: Experiment, name: str) -> RenderableType:
         limits = dict.fromkeys(
             limit(scenario, metric.name, entry.subject) for scenario in scenarios
         )
-        shares = [estimates.unfinished(metric, entry.subject) for estimates in unfinished]
-        of += bracketed(f"unfinished {' -> '.join(shares)}" * any(shares))
+        of += bracketed(*left_out(of_pair, metric, entry.subject, " -> "))
         if of != last:
             table.begin(of)
         table.add_row(

@@ -269,17 +269,25 @@ class _Files:
     def date(self, document: MapNode, root: Path | None = None) -> None:
         """Note the reforms that a file, or an option, lets take effect on their dates.
 
-        A file lists files; a map is what a resolved file says, and null takes a reform out.
+        A file lists files, in the place of all before; null takes all of them out. A map is what a
+        resolved file says; there null takes one out.
         """
         node = document.entries.get(DATED)
         if node is None:
             return
-        self.dated = {} if self.dated is None else self.dated
-        if not isinstance(node, MapNode) and root is not None:
-            found = self.named(document, DATED, root)
-            self.dated |= {reform.name: without(reform.tree, (REFORM,)) for reform in found}
+        if isinstance(node, Scalar) and node.value is None:
+            self.dated = None
             return
-        for name, below in node.entries.items() if isinstance(node, MapNode) else ():
+        if not isinstance(node, MapNode):
+            if root is None:
+                message = f"only a file can list them; {DATED}.NAME=null takes one out"
+                self.problems.append(Problem(node.mark, DATED, message))
+                return
+            found = self.named(document, DATED, root)
+            self.dated = {reform.name: without(reform.tree, (REFORM,)) for reform in found}
+            return
+        self.dated = {} if self.dated is None else self.dated
+        for name, below in node.entries.items():
             if isinstance(below, Scalar) and below.value is None:
                 if self.dated.pop(name, None) is None:
                     message = f"nothing to remove here.{suggest(name, self.dated)}"

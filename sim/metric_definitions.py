@@ -94,7 +94,7 @@ METRICS: Final[dict[str, Metric]] = {
         Metric(
             "on_time_share",
             SHARE,
-            "Share of cases within the promise, on the clock of the promise",
+            "Share of cases within the promise, on the clock of the promise; without those lost",
             ("promise",),
             True,
         ),
@@ -104,7 +104,18 @@ METRICS: Final[dict[str, Metric]] = {
             "Share of cases whose clock runs at the end of the horizon",
             ("promise",),
         ),
-        Metric("promised_cases", "cases", "Cases that the promise is about", ("promise",)),
+        Metric(
+            "lost_share",
+            SHARE,
+            "Share of cases that were lost on the way: no time of theirs counts",
+            ("promise",),
+        ),
+        Metric(
+            "promised_cases",
+            "cases",
+            "Cases that the promise is about, without those lost",
+            ("promise",),
+        ),
         Metric("waiting_time_mean", "min", f"Mean waiting time, {_WAITING}", _WAITS, True),
         Metric(
             "waiting_time_p90",

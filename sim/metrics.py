@@ -119,7 +119,7 @@ class _Measuring:
         columns = ("time", "unit", "lead_time", "share")
         table: dict[str, list[object]] = {column: [] for column in columns}
         for name, promise in self.plan.scenario.promises.items():
-            from_at, to_at = self.clock_times(promise)
+            from_at, to_at, num_lost = self.clock_times(promise)
             is_complete = to_at != NEVER
             until = np.where(is_complete, to_at, self.plan.end_at - 1)
             open_time = _open_time(self.plan).integral
@@ -147,6 +147,8 @@ class _Measuring:
                 )
             self.values["on_time_share", name] = on_clock.share_within(limit)
             self.values["unfinished_share", name] = _share(~is_complete)
+            num_all = num_lost + len(is_complete)
+            self.values["lost_share", name] = num_lost / num_all if num_all else float("nan")
             self.values["promised_cases", name] = len(is_complete)
             lead_times, shares = on_clock.steps(MOST_LEAD_TIMES, limit)
             table["time"] += [name] * len(shares)
@@ -155,11 +157,11 @@ class _Measuring:
             table["share"] += shares.tolist()
         return table
 
-    def clock_times(self, promise: Promise) -> tuple[IntArray, IntArray]:
+    def clock_times(self, promise: Promise) -> tuple[IntArray, IntArray, int]:
         """When the clock of a promise starts and stops (or NEVER), for each case or batch.
 
         Only cases whose itinerary passes both milestones have business with the promise. Who is
-        lost has no time, and a batch that has lost somebody is never done.
+        lost has no time, and a batch that has lost somebody is never done; third, how many are.
         """
         names = [case_type.name for case_type in self.plan.case_types]
         is_named = np.array([name in promise.case_types for name in names])
@@ -180,7 +182,7 @@ class _Measuring:
             to_at = np.maximum.reduceat(to_at[order], first)
             is_lost = np.logical_or.reduceat(is_lost[order], first)
         has_time = (from_at != NEVER) & ~is_lost
-        return from_at[has_time], to_at[has_time]
+        return from_at[has_time], to_at[has_time], int(np.count_nonzero(is_lost))
 
     def batches(self, cases: IntArray) -> IntArray:
         """For each of these cases a number that those who came with it share."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -26,7 +26,7 @@ from sim.recordings import ARRIVED_AT
 from sim.scenario import Arrivals, Scenario
 from sim.time_laws import TimeLaw
 from sim.time_tables import horizon_dates
-from sim.timeline import DAY, StepFunction
+from sim.timeline import DAY, NEVER, StepFunction
 from sim.tree import dotted, shown
 
 LONGEST_YEARS: Final = 60
@@ -154,7 +154,10 @@ def _closed(plan: Plan, pool: int) -> str:
 
 
 def _check_ends(plan: Plan) -> Iterator[Finding]:
-    """Pools that close for good on the way, although cases in progress may need them."""
+    """Pools that close for good on the way, although cases in progress may need them.
+
+    For good is for longer than they are ever closed between two sessions.
+    """
     if not plan.scenario.dated_reforms:
         return
     last_day = int(plan.days.dates[-1]) * DAY if len(plan.days.dates) else 0
@@ -163,11 +166,8 @@ def _check_ends(plan: Plan) -> Iterator[Finding]:
         if activity.queue == NONE or activity.queue in reported:
             continue
         shifts = [plan.shifts[shift] for shift in plan.shifts_of_queue(activity.queue)]
-        closes_at = max(
-            (int(shift.sessions.ends.max(initial=0)) for shift in shifts if shift.servers),
-            default=0,
-        )
-        if 0 < closes_at < min(last_day, activity.lived_until):
+        closes_at, longest = _last_closing([shift.sessions for shift in shifts if shift.servers])
+        if longest < min(last_day, activity.lived_until) - closes_at:
             reported.add(activity.queue)
             pools = ", ".join(plan.pools[pool].name for pool in plan.queues[activity.queue])
             case_type = plan.case_types[activity.case_type].name
@@ -176,6 +176,19 @@ def _check_ends(plan: Plan) -> Iterator[Finding]:
                 f"nobody is on shift after {plan.days.date_of(closes_at - 1)} ({pools}): "
                 f"cases that still need {case_type}.{activity.name} have no way to their end",
             )
+
+
+def _last_closing(sessions: Sequence[Sessions]) -> tuple[int, int]:
+    """When the last session ends, and the longest time between two of them, whosever they are.
+
+    NEVER and 0 if there is no session.
+    """
+    if not any(len(some.starts) for some in sessions):
+        return NEVER, 0
+    starts = np.concatenate([some.starts for some in sessions])
+    order = np.argsort(starts)
+    ends = np.maximum.accumulate(np.concatenate([some.ends for some in sessions])[order])
+    return int(ends[-1]), int((starts[order][1:] - ends[:-1]).max(initial=0))
 
 
 def _check_rooms(plan: Plan) -> Iterator[Finding]:

@@ -126,16 +126,22 @@ def _check_promise(
     if promise.per == "batch" and case_type.arrivals.is_single:
         yield ("promises", key, "per"), f"the cases of '{name}' come one by one, not in batches"
     marked: dict[str, list[int]] = {}
-    for number, activity in enumerate(case_type.activities.values()):
+    activities = list(case_type.activities.values())
+    for number, activity in enumerate(activities):
         marked.setdefault(activity.milestone or "", []).append(number)
+
+    def is_before(first: int, second: int) -> bool:
+        # The last pass of a loop counts; only if not all of it is done in every pass may the last
+        # time of one be before that of the other.
+        loops = set(process.enclosing(first)) & set(process.enclosing(second))
+        in_some = PASS in activities[first].when or PASS in activities[second].when
+        return first in before[second] and not (loops and in_some)
+
     before = _all_before(process)
     is_backwards = promise.to == ARRIVED or promise.from_ == DEPARTED
     if not is_backwards and promise.from_ != ARRIVED and promise.to != DEPARTED:
-        # In a loop around both, an earlier pass of one comes before a later one of the other.
         is_backwards = all(
-            last in before[first] and not set(process.enclosing(first)) & {*process.enclosing(last)}
-            for first in marked[promise.from_]
-            for last in marked[promise.to]
+            is_before(last, first) for first in marked[promise.from_] for last in marked[promise.to]
         )
     if is_backwards:
         message = f"'{promise.to}' always comes before '{promise.from_}' in case type '{name}'"

@@ -26,6 +26,7 @@ from sim.report_parts import (
     counts_table,
     header,
     interval_note,
+    left_out,
     plain_table,
     remarks,
     unfinished_note,
@@ -124,7 +125,9 @@ def _headline_table(experiment: Experiment, name: str) -> Table:
             number.text(row.mean),
             number.interval(row),
             definition.unit,
-            rows.unfinished(definition, subject),
+            "; ".join(filter(None, left_out([rows], definition, subject, ""))).removeprefix(
+                "unfinished "
+            ),
         )
         last = of
     return table

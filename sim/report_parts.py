@@ -87,8 +87,15 @@ def unfinished_note(experiment: Experiment, names: Sequence[str]) -> list[Render
     """What is called unfinished, if some of these scenarios have promises."""
     if not any(experiment.scenarios[name].scenario.whole.promises for name in names):
         return []
-    text = "unfinished: cases whose clock still runs at the end, counted as taking longer than that"
-    return [note(text)]
+    texts = [
+        "unfinished: cases whose clock still runs at the end, counted as taking longer than that"
+    ]
+    for name in names:
+        rows = Rows.of(experiment.estimates, name)
+        if any(rows.has_lost(promise) for promise in experiment.scenarios[name].scenario.promises):
+            texts.append("lost: cases that left for good; no time of theirs counts, kept or broken")
+            break
+    return list(map(note, texts))
 
 
 def counts_table(
@@ -147,12 +154,29 @@ class Rows:
         rows = {key: Interval(*row) for key, row in zip(keys, values, strict=True)}
         return cls({key: _within(rows, *key) for key in rows})
 
-    def unfinished(self, metric: Metric, subject: str) -> str:
-        """The share of cases without an end, if this metric is a time to an end."""
-        row = self.by_key.get(("unfinished_share", subject))
-        if metric.subjects != ("promise",) or row is None:
+    def share(self, name: str, subject: str) -> str:
+        """A share in words; empty if there is none."""
+        row = self.by_key.get((name, subject))
+        if row is None:
             return ""
         return "-" if math.isnan(row.mean) else f"{100 * row.mean:.1f} %"
+
+    def has_lost(self, subject: str) -> bool:
+        """Whether cases of a promise were lost."""
+        row = self.by_key.get(("lost_share", subject))
+        return row is not None and row.mean > 0
+
+
+def left_out(rows: Sequence[Rows], metric: Metric, subject: str, between: str) -> list[str]:
+    """What shares of cases some scenarios have no full time of, if this metric is one of times."""
+    if metric.subjects != ("promise",):
+        return []
+    unfinished = [row.share("unfinished_share", subject) for row in rows]
+    lost = [row.share("lost_share", subject) for row in rows]
+    return [
+        f"unfinished {between.join(unfinished)}" * any(unfinished),
+        f"lost {between.join(lost)}" * any(row.has_lost(subject) for row in rows),
+    ]
 
 
 def _within(rows: Mapping[tuple[str, str], Interval], metric: str, subject: str) -> Interval:

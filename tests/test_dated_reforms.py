@@ -381,6 +381,28 @@ def test_a_reform_that_cannot_take_effect_is_refused(
         load(dated_hall("one"))
 
 
+def test_a_list_replaces_that_of_the_file_below_and_null_removes_it() -> None:
+    for name in ("one", "two"):
+        write(name, DATE, SIGN if name == "one" else TWO)
+    below = dated_hall("one")
+    for text, names in (("[reforms/two.yaml]", ["two"]), ("[]", []), ("null", [])):
+        Path("above.yaml").write_text(f"extends: {below}\ndated_reforms: {text}\n")
+        assert list(load("above.yaml").dated_reforms) == names
+    assert list(load(below, ["dated_reforms=null"]).dated_reforms) == []
+    with pytest.raises(ScenarioError, match="only a file can list them"):
+        load(below, ["dated_reforms=[reforms/two.yaml]"])
+
+
+def test_a_pool_that_opens_on_some_days_only_may_be_closed_on_the_last_ones() -> None:
+    """The last day is a Friday; from Tuesday to Friday is no longer than in any week."""
+    write("one", DATE, SIGN)
+    rare = "hours: {rare: [{sessions: ['08:00-16:00'], weekdays: [tue]END}]}"
+    rare += "\npools: {desk: {shifts: {day: {hours: rare}}}}\n"
+    assert len(load(dated_hall("one", more=rare.replace("END", ""))).phases) == 2
+    with pytest.raises(ScenarioError, match="nobody is on shift after 2020-01-14"):
+        load(dated_hall("one", more=rare.replace("END", ", to: 2020-01-14")))
+
+
 def test_reforms_that_contradict_each_other_are_refused() -> None:
     write("one", "effective: 2020-01-10", SIGN)
     write("two", "effective: 2020-01-20", TWO)

@@ -573,6 +573,8 @@ def test_lost_cases_have_no_times() -> None:
     found = values(data, "time")
     assert found["elapsed_hours_mean"] == 1
     assert found["unfinished_share"] == 0
+    assert found["lost_share"] == 0.5
+    assert found["promised_cases"] == 1
 
 
 # --- cases ---------------------------------------------------------------------------------------
