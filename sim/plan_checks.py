@@ -8,12 +8,11 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import numpy as np
 
-from sim.calendars import Sessions
 from sim.distributions import LARGEST_SECONDS, longest
 from sim.durations import Duration
 from sim.errors import CalendarError
@@ -26,7 +25,7 @@ from sim.recordings import ARRIVED_AT
 from sim.scenario import Arrivals, Scenario
 from sim.time_laws import TimeLaw
 from sim.time_tables import horizon_dates
-from sim.timeline import DAY, NEVER, StepFunction
+from sim.timeline import DAY, IntArray, StepFunction
 from sim.tree import dotted, shown
 
 LONGEST_YEARS: Final = 60
@@ -154,41 +153,52 @@ def _closed(plan: Plan, pool: int) -> str:
 
 
 def _check_ends(plan: Plan) -> Iterator[Finding]:
-    """Pools that close for good on the way, although cases in progress may need them.
+    """What ends for good on the way, although cases in progress may need it.
 
-    For good is for longer than they are ever closed between two sessions.
+    For good is for longer than it is ever away between two times.
     """
     if not plan.scenario.dated_reforms:
         return
     last_day = int(plan.days.dates[-1]) * DAY if len(plan.days.dates) else 0
-    reported: set[int] = set()
+    reported: set[Path] = set()
     for activity in plan.activities:
-        if activity.queue == NONE or activity.queue in reported:
-            continue
+        until = min(last_day, activity.lived_until)
+        for path, what, begins, ends in _times_of(plan, activity):
+            if path in reported or not len(begins):
+                continue
+            order = np.argsort(begins)
+            begins, ends = begins[order], np.maximum.accumulate(ends[order])
+            if until - ends[-1] > (begins[1:] - ends[:-1]).max(initial=0):
+                reported.add(path)
+                needed = f"{plan.case_types[activity.case_type].name}.{activity.name}"
+                last = plan.days.date_of(max(int(ends[-1]) - 1, 0))
+                yield (
+                    path,
+                    f"{what} after {last}: cases that still need {needed} have no way to their end",
+                )
+
+
+def _times_of(
+    plan: Plan, activity: PlannedActivity
+) -> Iterator[tuple[Path, str, IntArray, IntArray]]:
+    """When what an activity needs begins and ends, with its place and what it is without it."""
+    if activity.queue != NONE:
         shifts = [plan.shifts[shift] for shift in plan.shifts_of_queue(activity.queue)]
-        closes_at, longest = _last_closing([shift.sessions for shift in shifts if shift.servers])
-        if longest < min(last_day, activity.lived_until) - closes_at:
-            reported.add(activity.queue)
-            pools = ", ".join(plan.pools[pool].name for pool in plan.queues[activity.queue])
-            case_type = plan.case_types[activity.case_type].name
+        sessions = [shift.sessions for shift in shifts if shift.servers]
+        pools = [plan.pools[pool].name for pool in plan.queues[activity.queue]]
+        if sessions:
             yield (
-                ("pools", plan.pools[plan.queues[activity.queue][0]].name),
-                f"nobody is on shift after {plan.days.date_of(closes_at - 1)} ({pools}): "
-                f"cases that still need {case_type}.{activity.name} have no way to their end",
+                ("pools", pools[0]),
+                f"nobody is on shift ({', '.join(pools)})",
+                np.concatenate([some.starts for some in sessions]),
+                np.concatenate([some.ends for some in sessions]),
             )
-
-
-def _last_closing(sessions: Sequence[Sessions]) -> tuple[int, int]:
-    """When the last session ends, and the longest time between two of them, whosever they are.
-
-    NEVER and 0 if there is no session.
-    """
-    if not any(len(some.starts) for some in sessions):
-        return NEVER, 0
-    starts = np.concatenate([some.starts for some in sessions])
-    order = np.argsort(starts)
-    ends = np.maximum.accumulate(np.concatenate([some.ends for some in sessions])[order])
-    return int(ends[-1]), int((starts[order][1:] - ends[:-1]).max(initial=0))
+    if activity.gate != NONE:
+        times = plan.gates[activity.gate]
+        yield (*_path(plan, activity), "gate"), "it never happens", times.latest, times.release
+    if activity.trip != NONE:
+        trip = plan.trips[activity.trip]
+        yield ("trips", trip.name), "nobody can come", trip.starts, trip.starts
 
 
 def _check_rooms(plan: Plan) -> Iterator[Finding]:
@@ -385,9 +395,9 @@ def _path(plan: Plan, activity: PlannedActivity) -> Path:
 
 
 def _never_open(plan: Plan, hours: str) -> str:
-    sessions: Sessions = plan.hours[hours]
-    assert not len(sessions.starts)
-    return f"the hours '{hours}' are never open {_within(plan)}"
+    # Those of the file are open if a reform has given it others.
+    which = "its hours from a date on" if len(plan.hours[hours].starts) else f"the hours '{hours}'"
+    return f"{which} are never open {_within(plan)}"
 
 
 def _within(plan: Plan) -> str:

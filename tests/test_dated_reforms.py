@@ -352,6 +352,23 @@ WRONG = {
         "{pools: {desk: {shifts: {day: {servers: 0}}}}}",
         "have no way to their end",
     ),
+    "nobody decides any more": (
+        MOVE,
+        of_activities("{sign: {gate: {dates: [2020-01-05, 2020-01-12], at: '10:00'}}}"),
+        "it never happens after 2020-01-12: cases that still need case.sign have no way to",
+    ),
+    "nobody comes any more": (
+        MOVE,
+        "{hours: {few: [{sessions: ['09:00-10:00'], to: 2020-01-12}]}, "
+        "trips: {come: {hours: few}}}",
+        "nobody can come after 2020-01-12: cases that still need case.file have no way to",
+    ),
+    "nobody ever comes": (
+        DATE,
+        "{hours: {few: [{sessions: ['09:00-10:00'], to: 2020-01-05}]}, "
+        "trips: {come: {hours: few}}}",
+        "trips.come: nobody can ever come: its hours from a date on are never open",
+    ),
     "another order": (
         MOVE,
         of_activities("{sign: {after: file}}"),
@@ -399,7 +416,7 @@ def test_a_pool_that_opens_on_some_days_only_may_be_closed_on_the_last_ones() ->
     rare = "hours: {rare: [{sessions: ['08:00-16:00'], weekdays: [tue]END}]}"
     rare += "\npools: {desk: {shifts: {day: {hours: rare}}}}\n"
     assert len(load(dated_hall("one", more=rare.replace("END", ""))).phases) == 2
-    with pytest.raises(ScenarioError, match="nobody is on shift after 2020-01-14"):
+    with pytest.raises(ScenarioError, match=r"nobody is on shift \(desk\) after 2020-01-14"):
         load(dated_hall("one", more=rare.replace("END", ", to: 2020-01-14")))
 
 
