@@ -17,6 +17,7 @@ Reading YAML belongs to `documents`, CSV files to `recordings`, and what is wron
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,7 +29,7 @@ from sim.documents import SETTING, from_plain, parse_setting, read_document
 from sim.errors import Mark, Problem, ScenarioError
 from sim.from_tree import problems_of, scenario_of
 from sim.overlays import new_names, overlaid, unfinished, with_likes
-from sim.phases import DATED, without_dates, without_names
+from sim.phases import DATED, dated_reforms, without_dates, without_names
 from sim.recordings import inline_recordings
 from sim.reforms import (
     FOLDER,
@@ -44,7 +45,18 @@ from sim.reforms import (
 )
 from sim.resolved import Provenance, provenance_of, resolved_text
 from sim.scenario import Scenario
-from sim.tree import ListNode, MapNode, Node, Scalar, dotted, merge, shown, suggest, without
+from sim.tree import (
+    ListNode,
+    MapNode,
+    Node,
+    Scalar,
+    dotted,
+    is_null,
+    merge,
+    shown,
+    suggest,
+    without,
+)
 
 EXTENDS: Final = "extends"
 REFORMS: Final = "reforms"
@@ -114,12 +126,18 @@ def _load(
     tree = replace(patches[0].node, entries={}, key_marks={}, mark=Mark(str(path), 1, 1))
     for patch in patches:
         tree = files.merged(tree, patch)
+    if date is not None and files.dated:
+        message = "its reforms have dates of their own; horizon.to says how far it goes"
+        files.problems.append(Problem(Mark("--until"), "", message))
     files.raise_problems()
     tree = files.with_dated(inline_recordings(tree, files.beside))
     files.raise_problems()
+    scenario = scenario_of(tree, on_top=True)
+    files.check_later_reforms()
+    files.raise_problems()
     named = [r.name for r in files.reforms if r in given and not _in_force(r, date)]
     name = name_with(path.stem, date, named)
-    return Loaded(name, path, scenario_of(tree, on_top=True), tree, tuple(files.reforms))
+    return Loaded(name, path, scenario, tree, tuple(files.reforms))
 
 
 def _in_force(reform: ReformFile, date: dt.date | None) -> bool:
@@ -275,7 +293,7 @@ class _Files:
         node = document.entries.get(DATED)
         if node is None:
             return
-        if isinstance(node, Scalar) and node.value is None:
+        if is_null(node):
             self.dated = None
             return
         if not isinstance(node, MapNode):
@@ -288,7 +306,7 @@ class _Files:
             return
         self.dated = {} if self.dated is None else self.dated
         for name, below in node.entries.items():
-            if isinstance(below, Scalar) and below.value is None:
+            if is_null(below):
                 if self.dated.pop(name, None) is None:
                     message = f"nothing to remove here.{suggest(name, self.dated)}"
                     place = below.mark, dotted((DATED, name))
@@ -314,6 +332,16 @@ class _Files:
         node = MapNode(dated, {name: below.mark for name, below in dated.items()}, tree.mark)
         entries = {**tree.entries, DATED: node}
         return replace(tree, entries=entries, key_marks={**tree.key_marks, DATED: tree.mark})
+
+    def check_later_reforms(self) -> None:
+        """Those with dates say nothing else of a place than those that hold from the beginning.
+
+        Their values are right; what they build on is still among what they name.
+        """
+        mark = Mark(str(self.first))
+        later = dated_reforms(MapNode({DATED: MapNode(self.dated or {}, {}, mark)}, {}, mark))
+        for pair in itertools.product(self.reforms, later):
+            self.problems += contradictions(pair)
 
     def given(self, reforms: Sequence[str | Path], until: dt.date | None) -> list[ReformFile]:
         """The reforms named beside the scenario, and those of its folder that are in force."""

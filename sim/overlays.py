@@ -12,6 +12,7 @@ It is a JSON merge patch (see `tree.merge`) that knows three things about scenar
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -26,6 +27,7 @@ from sim.tree import (
     child,
     dotted,
     find,
+    is_null,
     merge,
     shown,
     suggest,
@@ -50,9 +52,13 @@ _NEEDED: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
     (_TYPES,): ("arrivals", "activities"),
     (_TYPES, _ANY, "activities"): ("label",),
     ("pools",): ("shifts",),
+    ("pools", _ANY, "shifts"): ("servers", "hours"),
     ("trips",): ("label",),
+    ("promises",): ("label",),
 }
 """What a reform says of something that it makes new, by the map in which it does so."""
+_USED: Final = frozenset({("hours",), ("profiles",), (_TYPES, _ANY, "attributes")})
+"""The maps in which what a reform makes new does nothing unless the reform names it elsewhere."""
 _MOST_NAMES: Final = 12
 
 
@@ -104,8 +110,7 @@ def _new_names(
 ) -> Iterator[Problem]:
     is_named = pattern in _NAMED
     for key, below in change.entries.items():
-        removes = isinstance(below, Scalar) and below.value is None
-        if is_named and key not in _keys(node) and not removes:
+        if is_named and key not in _keys(node) and not is_null(below):
             yield _unknown_name(node, change, key, path)
         elif isinstance(below, MapNode):
             deeper = (*pattern, _ANY if is_named else key)
@@ -115,20 +120,41 @@ def _new_names(
 def unfinished(tree: MapNode, reform: MapNode) -> list[Problem]:
     """What a reform changes although it is not there, and does not make new either.
 
-    Something new says what it needs; an activity or a trip has a label.
+    Something new says what it needs; an activity or a trip has a label, and hours, a profile or an
+    attribute are of use to something else in the reform.
     """
-    return list(_unfinished(tree, reform, (), ()))
+    return list(_unfinished(tree, reform, (), (), Counter(_words(reform))))
+
+
+def _words(node: Node) -> Iterator[str]:
+    """Every key and every text."""
+    if isinstance(node, MapNode):
+        yield from node.entries
+    elif isinstance(node, Scalar) and isinstance(node.value, str):
+        yield node.value
+    below = node.entries.values() if isinstance(node, MapNode) else ()
+    for each in node.items if isinstance(node, ListNode) else below:
+        yield from _words(each)
 
 
 def _unfinished(
-    node: Node | None, change: MapNode, path: tuple[str, ...], pattern: tuple[str, ...]
+    node: Node | None,
+    change: MapNode,
+    path: tuple[str, ...],
+    pattern: tuple[str, ...],
+    words: Mapping[str, int],
 ) -> Iterator[Problem]:
     for key, below in change.entries.items():
+        is_new = key not in _keys(node) and not is_null(below)
+        if is_new and pattern in _USED and words[key] == 1:
+            problem = _unknown_name(node, change, key, path)
+            new = "; something new is named by what else the reform changes"
+            yield replace(problem, message=problem.message + new)
         if not isinstance(below, MapNode):
             continue
-        if key in _keys(node) or pattern not in _NEEDED:
+        if not is_new or pattern not in _NEEDED:
             deeper = (*pattern, _ANY if pattern in _NAMED else key)
-            yield from _unfinished(node and child(node, key), below, (*path, key), deeper)
+            yield from _unfinished(node and child(node, key), below, (*path, key), deeper, words)
         elif LIKE not in below.entries:
             missing = [needed for needed in _NEEDED[pattern] if needed not in below.entries]
             if missing:

@@ -168,6 +168,12 @@ def _changes(before: Scenario, after: Scenario) -> Iterator[tuple[tuple[str, ...
     for key in _UNCHANGED:
         if getattr(before, key) != getattr(after, key):
             yield (key,), "time is counted by this"
+    open_at = [scenario.hours[scenario.working_hours] for scenario in (before, after)]
+    if before.working_hours == after.working_hours and open_at[0] != open_at[1]:
+        yield ("hours", before.working_hours), "they are the working hours: time is counted by them"
+    for name, figure in before.published.items():
+        if after.published.get(name) != figure:
+            yield ("published", name), "a whole run is judged by it"
     for name in before.pools.keys() & after.pools.keys():
         for key in _RULES:
             if getattr(before.pools[name], key) != getattr(after.pools[name], key):

@@ -25,7 +25,7 @@ from typing import Final
 from sim.errors import Mark, Problem, ScenarioError
 from sim.fields import Date
 from sim.scenario import DatedReform
-from sim.tree import MapNode, Node, Scalar, dotted, locate, merge, plain, shown, suggest
+from sim.tree import MapNode, Node, dotted, is_null, locate, merge, plain, shown, suggest
 
 FOLDER: Final = "reforms"
 ENDINGS: Final = (".yaml", ".yml")
@@ -198,9 +198,9 @@ def _clashes(
             yield from _clashes(first, second, old, new, here)
         elif plain(old) != plain(new):
             does = f"sets this otherwise than '{shown(first.name)}'"
-            if _is_null(old):
+            if is_null(old):
                 does = f"changes what '{shown(first.name)}' removes"
-            elif _is_null(new):
+            elif is_null(new):
                 does = f"removes what '{shown(first.name)}' changes"
             message = f"'{shown(second.name)}' {does} ({old.mark})"
             hint = f"; if it builds on that, it says 'after: [{shown(first.name)}]'"
@@ -234,7 +234,7 @@ def _values(node: MapNode) -> MapNode:
             below = _values(below)
             if not below.entries:
                 continue
-        if not _is_null(below):
+        if not is_null(below):
             entries[key] = below
     return replace(node, entries=entries)
 
@@ -247,7 +247,7 @@ def _removals(node: MapNode) -> MapNode:
             below = _removals(below)
             if below.entries:
                 entries[key] = below
-        elif _is_null(below):
+        elif is_null(below):
             entries[key] = below
     return replace(node, entries=entries)
 
@@ -262,7 +262,3 @@ def _all_removed(first: MapNode, second: MapNode) -> MapNode:
         elif old is None or isinstance(old, MapNode):
             entries[key] = below
     return replace(first, entries=entries, key_marks={**second.key_marks, **first.key_marks})
-
-
-def _is_null(node: Node) -> bool:
-    return isinstance(node, Scalar) and node.value is None

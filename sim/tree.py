@@ -59,6 +59,11 @@ Node: TypeAlias = Scalar | ListNode | MapNode
 KeyPath: TypeAlias = Sequence[str | int]
 
 
+def is_null(node: Node) -> bool:
+    """Whether a node says that something is not there."""
+    return isinstance(node, Scalar) and node.value is None
+
+
 # Merging
 
 
@@ -84,7 +89,7 @@ def _merge(
     for key, change in patch.entries.items():
         here = (*path, key)
         old = base.entries.get(key)
-        if isinstance(change, Scalar) and change.value is None:
+        if is_null(change):
             if old is None:
                 hint = suggest(key, base.entries)
                 message = f"nothing to remove here{'.' if hint else ''}{hint}"

@@ -186,6 +186,7 @@ case_types:
       check: {after: file, delay: 1 h, again: {probability: 10 %}}
       sign: {after: check, pool: desk, service: 1 h, milestone: signed}
 promises: {quick: {case_types: case, to: signed, within: 1 working day}}
+published: {known: {metric: on_time_share, subject: quick, equals: 90 %}}
 stocks: {filed: {known: 5, known_on: 2019-12-31, gains: [{case_types: case, at: signed}]}}
 """
 
@@ -337,6 +338,16 @@ WRONG = {
         "{promises: {quick: {within: 1 h}}}",
         "give the new one another name",
     ),
+    "other working hours": (
+        DATE,
+        "{hours: {day: ['09:00-12:00']}}",
+        "they are the working hours: time is counted by them",
+    ),
+    "another published figure": (
+        DATE,
+        "{published: {known: {equals: 95 %}}}",
+        "a whole run is judged by it",
+    ),
     "other arrivals": (
         DATE,
         of_case("{arrivals: {per_hour: null, every: 2 working days, at: '10:00'}}"),
@@ -432,6 +443,24 @@ def test_a_reform_cannot_build_on_a_later_one() -> None:
     write("two", "effective: 2020-01-10\nafter: [one]", TWO)
     with pytest.raises(ScenarioError, match="it cannot build on that"):
         load(dated_hall("one", "two"))
+
+
+def test_what_is_dated_does_not_contradict_what_holds_from_the_beginning() -> None:
+    write("one", "label: x", SIGN)
+    write("two", DATE, TWO)
+    path = dated_hall("two")
+    with pytest.raises(ScenarioError, match="'two' sets this otherwise than 'one'"):
+        load(path, reforms=["reforms/one.yaml"])
+    write("two", f"{DATE}\nafter: [one]", TWO)
+    assert len(load(path, reforms=["reforms/one.yaml"]).phases) == 2
+
+
+def test_until_is_for_files_whose_reforms_have_no_dates_of_their_own() -> None:
+    write("one", DATE, SIGN)
+    with pytest.raises(ScenarioError) as caught:
+        load(dated_hall("one"), until="2020-01-15")
+    [problem] = caught.value.problems
+    assert str(problem).startswith("--until: its reforms have dates of their own")
 
 
 def test_a_reform_counts_once() -> None:

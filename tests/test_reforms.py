@@ -211,6 +211,33 @@ def test_a_reform_that_changes_what_is_not_there(activities, message):
     assert problem.message == message
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ("{pools: {desk: {shifts: {dya: {servers: 3}}}}}",
+         "pools.desk.shifts. Did you mean 'day'?; something new says its servers and hours"),
+        ("{hours: {dya: ['09:00-12:00']}}",
+         "hours. Did you mean 'day'?; something new is named by what else the reform changes"),
+        ("{profiles: {bsy: {half_hours: {'09:00': 1}}}}",
+         "profiles; something new is named by what else the reform changes"),
+        ("{case_types: {company: {attributes: {kid: {x: 100 %}}}}}",
+         "case_types.company.attributes; something new is named by what else the reform changes"),
+        ("{promises: {quick: {case_types: company, within: 1 h}}}",
+         "promises; something new says its label"),
+    ],
+)  # fmt: skip
+def test_a_reform_that_makes_something_new_by_mistake(changes, message):
+    reform("a", changes=changes)
+    with pytest.raises(ScenarioError, match=re.escape(message)):
+        hall("a")
+
+
+def test_a_reform_may_make_what_it_uses():
+    reform("a", changes="{hours: {early: ['07:00-12:00']}, pools: {desk: {shifts: {morning: "
+           "{servers: 1, hours: early}}}}}")  # fmt: skip
+    assert list(hall("a").scenario.pools["desk"].shifts) == ["day", "morning"]
+
+
 def test_a_reform_that_leaves_no_way_to_the_end_of_a_promise():
     text = HALL.replace("service: 5 min}", "service: 5 min, milestone: done}")
     text += "promises: {all: {case_types: company, from: arrived, to: done, within: 3 h}}\n"
