@@ -1,6 +1,6 @@
 """What only the calendar shows: things that never happen, and runs that are too large.
 
-What can be simulated but is most likely not meant is told by `plan_warnings`, in sentences.
+What can be simulated but is most likely not meant is the business of `plan_warnings`.
 """
 
 from __future__ import annotations
@@ -18,21 +18,19 @@ from sim.durations import Duration
 from sim.errors import CalendarError
 from sim.name_checks import Finding, Path
 from sim.offered_load import expected_visits, num_combinations
-from sim.plan import NONE, CumulativeRate, Plan, PlannedActivity
+from sim.plan import NONE, Plan, PlannedActivity
 from sim.planning import compile_plan, law_of
 from sim.process_checks import MOST_COMBINATIONS
 from sim.recordings import ARRIVED_AT
 from sim.scenario import Arrivals, Scenario
 from sim.time_laws import TimeLaw
 from sim.time_tables import horizon_dates
-from sim.timeline import DAY, IntArray, StepFunction
-from sim.tree import dotted, shown
+from sim.timeline import DAY, IntArray
+from sim.tree import shown
 
 LONGEST_YEARS: Final = 60
 MOST_STEPS: Final = 5_000_000
 """Expected steps of all cases of a replication; each takes some hundred bytes."""
-SMALLEST_SHARE: Final = 1e-6
-"""Of arrivals, that a warning is given for."""
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d")
 
 
@@ -104,6 +102,10 @@ def check_plan(scenario: Scenario) -> Iterator[Finding]:
     except CalendarError as error:
         yield ("horizon",), str(error)
         return
+    if not (plan.days.dates * DAY >= plan.measured_from_at).any():
+        first, last = (plan.days.date_of(at) for at in (plan.measured_from_at, plan.end_at - 1))
+        yield ("horizon", "to"), f"there is no working day from {first} to {last}"
+        return
     findings = [
         finding
         for check in (
@@ -126,7 +128,7 @@ def _check_pools(plan: Plan) -> Iterator[Finding]:
         pools = plan.queues[activity.queue] if activity.queue != NONE else ()
         if not pools or not all(pool in reasons for pool in pools):
             continue
-        path = _path(plan, activity)
+        path = path_of(plan, activity)
         if len(pools) > 1:
             names = ", ".join(plan.pools[pool].name for pool in pools)
             yield (*path, "pool"), f"nobody is ever on shift in any of its pools: {names}"
@@ -148,7 +150,7 @@ def _closed(plan: Plan, pool: int) -> str:
     if without:
         parts.append(f"no servers in {', '.join(without)}")
     if closed:
-        parts.append(f"no opening hours {_within(plan)} for {', '.join(closed)}")
+        parts.append(f"no opening hours {within_horizon(plan)} for {', '.join(closed)}")
     return " and ".join(parts)
 
 
@@ -195,7 +197,7 @@ def _times_of(
             )
     if activity.gate != NONE:
         times = plan.gates[activity.gate]
-        yield (*_path(plan, activity), "gate"), "it never happens", times.latest, times.release
+        yield (*path_of(plan, activity), "gate"), "it never happens", times.latest, times.release
     if activity.trip != NONE:
         trip = plan.trips[activity.trip]
         yield ("trips", trip.name), "nobody can come", trip.starts, trip.starts
@@ -218,7 +220,7 @@ def _check_rooms(plan: Plan) -> Iterator[Finding]:
 def _check_gates(plan: Plan) -> Iterator[Finding]:
     for activity in plan.activities:
         if activity.gate != NONE and not len(plan.gates[activity.gate].latest):
-            yield (*_path(plan, activity), "gate"), f"never happens {_within(plan)}"
+            yield (*path_of(plan, activity), "gate"), f"never happens {within_horizon(plan)}"
 
 
 def _check_trips(plan: Plan) -> Iterator[Finding]:
@@ -240,12 +242,13 @@ def _check_arrivals(plan: Plan) -> Iterator[Finding]:
         elif arrivals.per_working_day and _are_expected(arrivals.per_working_day):
             for number, profile in enumerate(_profiles(arrivals)):
                 if not any(sum(r.total for r in v.rates[number:][:1]) for v in versions):
-                    message = f"nobody can ever come: '{profile}' has no weight {_within(plan)}"
+                    message = f"nobody can ever come: '{profile}' has no weight "
+                    message += within_horizon(plan)
                     yield (*path, "profile"), message
         elif arrivals.recorded is not None and not any(
             (version.instants < plan.end_at).any() for version in versions
         ):
-            yield (*path, "recorded"), f"nobody comes {_within(plan)}"
+            yield (*path, "recorded"), f"nobody comes {within_horizon(plan)}"
 
 
 def _are_expected(rates: float | Mapping[dt.date, float]) -> bool:
@@ -268,7 +271,7 @@ def _check_size(plan: Plan) -> Iterator[Finding]:
                 f"with those before it, asks for more than {MOST_COMBINATIONS:,} "
                 "combinations of attributes"
             )
-            yield (*_path(plan, activity), "when"), message
+            yield (*path_of(plan, activity), "when"), message
             return
     visits = expected_visits(plan)
     if math.fsum(visits) > MOST_STEPS:
@@ -278,127 +281,20 @@ def _check_size(plan: Plan) -> Iterator[Finding]:
             f"about {math.fsum(visits):,.0f} activities would be gone through in a replication, "
             f"this one {visits[most]:,.0f} times; at most {MOST_STEPS:,} can be simulated"
         )
-        yield _path(plan, activity), message
+        yield path_of(plan, activity), message
 
 
-# What is most likely not meant
-
-
-def plan_warnings(scenario: Scenario) -> Iterator[str]:
-    """What can be simulated but is most likely not meant, a sentence each with its path."""
-    plan = compile_plan(scenario)
-    for check in (_warn_recorded, _warn_closed, _warn_last_dates, _warn_pools, _warn_unserved):
-        for path, message in check(plan):
-            yield f"{dotted(path)}: {message}"
-
-
-def _warn_recorded(plan: Plan) -> Iterator[Finding]:
-    for case_type in plan.case_types:
-        instants = case_type.arrivals.instants
-        outside = int((instants >= plan.end_at).sum())
-        recorded = plan.scenario.case_types[case_type.name].arrivals.recorded
-        if recorded is not None and outside:
-            path = ("case_types", case_type.name, "arrivals", "recorded")
-            yield path, f"{outside} of {len(instants)} rows do not lie {_within(plan)}"
-
-
-def _warn_closed(plan: Plan) -> Iterator[Finding]:
-    """People who come, as drawn by their profile, when nobody is there to serve them."""
-    for case_type in plan.case_types:
-        arrivals = case_type.arrivals
-        said = plan.scenario.case_types[case_type.name].arrivals
-        key = "profile" if said.profile is not None else "per_hour"
-        path: Path = ("case_types", case_type.name, "arrivals", key)
-        for value, rate in enumerate(arrivals.rates):
-            for number, before in enumerate(case_type.process.after):
-                activity = plan.activities[case_type.first_activity + number]
-                wanted = dict(case_type.conditions[number]).get(arrivals.by_attribute)
-                is_left_out = wanted is not None and value not in wanted
-                if before or is_left_out or not _is_turned_away(plan, activity):
-                    continue
-                share = _share_outside(rate, _openness(plan, activity.queue))
-                if share > SMALLEST_SHARE:
-                    here = path
-                    whose = "arrivals"
-                    if arrivals.by_attribute != NONE:
-                        name, values, _ = case_type.attributes[arrivals.by_attribute]
-                        here, whose = (*path, name, values[value]), "these arrivals"
-                    pools = ", ".join(plan.pools[pool].name for pool in plan.queues[activity.queue])
-                    message = (
-                        f"{100 * share:.2g} % of {whose} come for '{activity.name}' "
-                        f"while nobody is on shift ({pools}), and are turned away"
-                    )
-                    yield here, message
-
-
-def _is_turned_away(plan: Plan, activity: PlannedActivity) -> bool:
-    """Whether a person who comes for an activity at once goes away from a closed pool."""
-    if activity.trip == NONE or activity.queue == NONE or activity.gate != NONE:
-        return False
-    return plan.pools[plan.queues[activity.queue][0]].at_closing != "wait"
-
-
-def _openness(plan: Plan, queue: int) -> StepFunction:
-    """1 while somebody is on shift for a queue."""
-    shifts = [plan.shifts[shift] for shift in plan.shifts_of_queue(queue)]
-    steps = [shift.sessions.step_function() for shift in shifts if shift.servers]
-    total = sum(steps[1:], steps[0])
-    return StepFunction(total.times, np.minimum(total.values, 1))
-
-
-def _share_outside(rate: CumulativeRate, openness: StepFunction) -> float:
-    """The share of arrivals that are expected while a function is 0."""
-    lengths = np.maximum(rate.ends - rate.starts, 1)
-    inside = (openness.integral(rate.ends) - openness.integral(rate.starts)) / lengths
-    return 1 - float((np.diff(rate.before) * inside).sum()) / rate.total if rate.total else 0.0
-
-
-def _warn_last_dates(plan: Plan) -> Iterator[Finding]:
-    last_day = plan.days.date_of(plan.end_at - 1)
-    for name, case_type in plan.scenario.case_types.items():
-        for activity_name, activity in case_type.activities.items():
-            dates = activity.gate.dates if activity.gate is not None else None
-            if dates and max(dates) < last_day:
-                path = ("case_types", name, "activities", activity_name, "gate", "dates")
-                message = (
-                    f"the last date is {max(dates)}; who comes to it later "
-                    f"stays there to the end ({last_day})"
-                )
-                yield path, message
-
-
-def _warn_pools(plan: Plan) -> Iterator[Finding]:
-    asked = {pool for pools in plan.queues for pool in pools}
-    in_person = {
-        pool
-        for activity in plan.activities
-        if activity.trip != NONE and activity.queue != NONE
-        for pool in plan.queues[activity.queue]
-    }
-    for number, pool in enumerate(plan.pools):
-        if number not in asked:
-            yield ("pools", pool.name), "no activity asks for it"
-        elif number not in in_person and pool.at_closing == "turn_away":
-            message = "nobody waits here in person, and papers are never turned away"
-            yield ("pools", pool.name, "at_closing"), message
-
-
-def _warn_unserved(plan: Plan) -> Iterator[Finding]:
-    for activity in plan.activities:
-        if activity.is_lost_if_not_served and (activity.trip == NONE or activity.queue == NONE):
-            message = "nobody waits here in person, so nobody is lost"
-            yield (*_path(plan, activity), "if_not_served"), message
-
-
-def _path(plan: Plan, activity: PlannedActivity) -> Path:
+def path_of(plan: Plan, activity: PlannedActivity) -> Path:
+    """Where an activity stands."""
     return ("case_types", plan.case_types[activity.case_type].name, "activities", activity.name)
 
 
 def _never_open(plan: Plan, hours: str) -> str:
     # Those of the file are open if a reform has given it others.
     which = "its hours from a date on" if len(plan.hours[hours].starts) else f"the hours '{hours}'"
-    return f"{which} are never open {_within(plan)}"
+    return f"{which} are never open {within_horizon(plan)}"
 
 
-def _within(plan: Plan) -> str:
+def within_horizon(plan: Plan) -> str:
+    """The simulated days, in words."""
     return f"from {plan.origin} to {plan.days.date_of(plan.end_at - 1)}"

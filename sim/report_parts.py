@@ -49,7 +49,13 @@ def header(experiment: Experiment, name: str) -> RenderableType:
         heading.append(f"  {one_line(scenario.label.text())}", "not bold")
     warm_up = f", simulated from {begins}" if begins < first else ""
     runs = f"{replications_text(experiment.replications)}, seed {experiment.seed}"
-    lines = [f"{first} to {last}{warm_up}; {runs}", load_line(scenario)]
+    lines = [f"{first} to {last}{warm_up}; {runs}"]
+    if reforms := [one_line(reform.name) for reform in experiment.scenarios[name].reforms]:
+        lines.append(f"reforms, from the first day on: {', '.join(reforms)}")
+    if phases := scenario.phases[1:]:
+        number = sum(len(phase.reforms) for phase in phases)
+        lines.append(f"reforms, on their dates: {number}, {phases[0].since} to {phases[-1].since}")
+    lines.append(load_line(scenario))
     if overloads := [load for load in offered_load(scenario) if load.is_overload]:
         backlog = backlog_text(overloads, backlog_growth(experiment, name))
         lines.append(f"{backlog}; times are those of this horizon, no steady state")

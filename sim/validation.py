@@ -13,8 +13,8 @@ from sim.plan_checks import (
     check_plan,
     check_recorded,
     check_time_laws,
-    plan_warnings,
 )
+from sim.plan_warnings import plan_warnings
 from sim.process_checks import check_processes
 from sim.scenario import Scenario
 

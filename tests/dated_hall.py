@@ -54,7 +54,7 @@ changes:
       label: Group
       arrivals: {every: 2 working days, at: "10:00", batch: 4}
       activities: {all: {label: All, pool: team, service: 20 min}}
-  promises: {group: {case_types: group, within: 1 working day}}
+  promises: {group: {label: Group, case_types: group, within: 1 working day}}
 """
 
 

@@ -435,7 +435,7 @@ def test_wrong_questions_are_refused_before_anything_runs(
     Path("reforms/needy.yaml").write_text(NEEDY)
     Path("reforms/promising.yaml").write_text(
         "reform: promising\neffective: 2021-07-01\n"
-        "changes: {promises: {begun: {case_types: case, within: 48 h}}}\n"
+        "changes: {promises: {begun: {label: Begun, case_types: case, within: 48 h}}}\n"
     )
     Path("reforms/new-office.yaml").write_text(
         "reform: new-office\neffective: 2021-07-01\nchanges:\n"

@@ -176,7 +176,7 @@ def test_days_of_a_promise_that_a_reform_brings(hall: Hall) -> None:
     options = ("--promise", "group", "-r", "2", "--engine", "simpy", "-o", "study")
     code, out, err = hall("days", "scenarios/hall.yaml", *options)
     assert code == 0, err
-    assert "Where the days go: group" in out
+    assert "Where the days go: Group" in out
 
 
 # --- which reform bought how much ----------------------------------------------------------------

@@ -362,6 +362,12 @@ def reforms():
     reform("later", "check: null", about="effective: 2017-01-01\n")
 
 
+def test_a_report_names_the_reforms(command, reforms):
+    code, out, _ = command("run", "scenarios/hall.yaml", "--with", "late,later", "-r", "1")
+    assert code == 0
+    assert "\n  reforms, from the first day on: late, later\n" in out
+
+
 def test_a_file_is_compared_with_itself_under_reforms(command, reforms):
     code, out, _ = command("compare", FILE, "--with", "later,late", "-r", "2", "-o", "r")
     assert code == 0

@@ -121,6 +121,14 @@ def test_recorded_rows_outside_the_horizon_are_counted():
     ]
 
 
+def test_numbers_that_hold_after_the_end_are_told():
+    servers = {"day": {"servers": {"2015-01-05": 1, "2015-02-01": 2}}}
+    assert (
+        "pools.windows.shifts.day.servers: what holds from 2015-02-01 on comes after the last day "
+        "(2015-01-09)"
+    ) in warned({"file": VISIT}, {"windows": {"shifts": servers}})
+
+
 def test_people_who_come_when_nobody_is_on_shift_are_counted():
     """Of 4 cases 1 comes at 12:30; with the office as well as the windows that is no better."""
     closed = (
