@@ -4,12 +4,12 @@
     >>> tutorial = sim.load_document("scenarios/tutorial.yaml")
     >>> four = "pools.windows.shifts.day.servers=4"
     >>> more = sim.load_document("scenarios/tutorial.yaml", settings=[four])
-    >>> experiment = sim.run({"three": tutorial, "four": more}, replications=5)
+    >>> experiment = sim.run({"two": tutorial, "four": more}, replications=5)
     >>> list(experiment.estimates)          # pandas: one row a metric
     ['scenario', 'metric', 'subject', 'unit', 'mean', 'low', 'high', 'replications']
     >>> differences = experiment.differences()      # the others minus the first, in pairs
     >>> waits = differences[differences["metric"] == "waiting_time_mean"].set_index("subject")
-    >>> bool(waits["high"]["windows"] < 0)          # who has a window more waits less
+    >>> bool(waits["high"]["windows"] < 0)          # with four windows people wait less
     True
 
 One replication, step by step:

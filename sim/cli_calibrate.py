@@ -49,7 +49,14 @@ def calibrate(
         ),
     ] = None,
     budget: Annotated[
-        int, typer.Option(min=1, max=100_000, metavar="N", help="The most points that are tried.")
+        int,
+        typer.Option(
+            min=1,
+            max=100_000,
+            metavar="N",
+            help="The most points that a search tries; some more are tried at the bounds, around "
+            "its end and along each parameter.",
+        ),
     ] = 100,
     write: Annotated[
         bool,

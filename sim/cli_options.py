@@ -62,8 +62,8 @@ With = Annotated[
     typer.Option(
         "--with",
         metavar="NAME[,NAME...]",
-        help="Under these reforms: names in the folder reforms/ beside the scenarios, or files; "
-        "may be given several times, in any order.",
+        help="Under these reforms, over the whole horizon whatever its dates: names in the folder "
+        "reforms/ beside the scenarios, or files; may be given several times, in any order.",
         show_default=False,
     ),
 ]
@@ -78,7 +78,8 @@ Until = Annotated[
     str | None,
     typer.Option(
         metavar="DATE",
-        help="Under all reforms of that folder in force at this date, such as 2018-12-31.",
+        help="Under all reforms of that folder in force at this date, such as 2018-12-31; over the "
+        "whole horizon, whatever its dates.",
         show_default=False,
     ),
 ]

@@ -95,7 +95,7 @@ class Profile(Model):
     """Also on days that are no working days (online filing at the weekend)."""
     demand: RatesByDate | None = None
     """How many times as many come as said by the arrivals, by the date since which that holds, 1
-    before: {2020-02-03: 20 %, 2020-03-02: 1}."""
+    before the first date: {2020-02-03: 20 %, 2020-03-02: 1}."""
 
     @model_validator(mode="after")
     def _weights(self) -> Profile:
@@ -131,7 +131,7 @@ class Arrivals(Model):
 
     per_working_day: Rate | RatesByDate | None = None
     """Mean number on a working day, Poisson, shaped by the profile; or such numbers by the date
-    since which they hold: {2015-01-01: 4.5, 2016-01-01: 5.3}."""
+    since which they hold, the first before its date too: {2015-01-01: 4.5, 2016-01-01: 5.3}."""
     per_hour: Rate | None = None
     """Mean number in an hour in which the hours are open, Poisson."""
     every: DurationText | None = None
@@ -232,7 +232,8 @@ class Shift(Model):
     """So many servers with hours of their own."""
 
     servers: Servers | ServersByDate
-    """How many; or numbers by the date since which they hold: {2015-01-01: 3, 2017-01-01: 4}."""
+    """How many; or numbers by the date since which they hold, the first before its date too:
+    {2015-01-01: 3, 2017-01-01: 4}."""
     hours: HoursName | None = None
     """When they work; without it, the working hours."""
 

@@ -168,7 +168,8 @@ def calibrate(
 ) -> Calibration:
     """Fit the free parameters to the targets, and look at the fit from all sides.
 
-    budget  the most points that the search tries; some more are tried around its end.
+    budget  the most points that a search tries; some more are tried at the bounds, around its end
+            and along each parameter. A target that is missed has a search of its own.
     folder  keeps what is done: the same call goes on from there.
 
     The same scenario, fit, replications, seed and budget give the same outcome. Raises
