@@ -60,7 +60,11 @@ def calibrate(
     ] = 100,
     write: Annotated[
         bool,
-        typer.Option("--write", help="Write the values, and where they are from, into the files."),
+        typer.Option(
+            "--write",
+            help="Write the values, and where they are from, into the files, if they keep every "
+            "target.",
+        ),
     ] = False,
     replications: Replications = 10,
     seed: Seed = 1,
@@ -105,14 +109,16 @@ def calibrate(
         figure = calibration_figure(came, f"Seed {seed}; the warm-up is not counted.")
         write_study(folder, came.tables(), [("calibration", rendered(figure))])
     changes = write_back.changes(fit, came.outcome)
-    if write:
+    # What misses its targets is not to say that it was calibrated against them.
+    written = write and not came.missed
+    if written:
         confirmed = came.stays and came.best != fit.start
         statement = write_back.statement(fit.targets, fit_file, confirmed)
         write_back.write_back(fit, came.outcome, statement, lambda: load_document(file))
     show(
         as_json,
-        lambda: calibration_report.as_json(came, changes, write),
-        lambda: calibration_report.calibration_report(came, changes, write),
+        lambda: calibration_report.as_json(came, changes, written),
+        lambda: calibration_report.calibration_report(came, changes, written),
         folder,
         (one.text for one in came.missing),
     )

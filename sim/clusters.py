@@ -84,6 +84,12 @@ def results(
                 yield task, Failed("its worker dies each time, of a signal or for want of memory")
 
 
+def check(address: str) -> None:
+    """Raise ClusterError unless there is a cluster that can be used."""
+    with _client(address) as client:
+        _refuse_others(client)
+
+
 @contextmanager
 def _client(address: str) -> Iterator[Any]:
     try:

@@ -339,8 +339,7 @@ def read_results(folder: str | Path) -> Experiment:
     Raises ResultsError if it cannot be read, or is damaged.
     """
     path = Path(folder)
-    if not path.is_dir():
-        raise ResultsError(f"{one_line(folder)}: there is no such folder")
+    check_is_there(path)
     with stores.open_to_read(path) as store:
         definition = store.definition
         shown = store.noted(SHOWN)
@@ -368,6 +367,12 @@ def read_results(folder: str | Path) -> Experiment:
             missing=missing,
             folder=path,
         )
+
+
+def check_is_there(folder: Path) -> None:
+    """Raise ResultsError unless there is such a folder."""
+    if not folder.is_dir():
+        raise ResultsError(f"{one_line(folder)}: there is no such folder")
 
 
 def scenarios_in(

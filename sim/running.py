@@ -112,6 +112,8 @@ def run(
     plans = {name: compile_plan(document.scenario) for name, document in loaded.items()}
     numbers = range(replications) if only is None else range(only, only + 1)
     path = None if folder is None else Path(folder)
+    if cluster is not None and path is not None and not path.exists():
+        clusters.check(cluster)  # before a folder is made in which nothing would be
     with contextlib.ExitStack() as stack:
         if path is None:
             store = Store.in_memory(definition)

@@ -153,6 +153,13 @@ class Store:
         [found] = [text for (text,) in self._rows("PRAGMA integrity_check(1)")]
         if found != "ok":
             raise self._damaged(found)
+        # To SQLite what is cut off from the last page is zeros.
+        assert self.path is not None
+        [(pages,)] = self._rows("PRAGMA page_count")
+        [(page_size,)] = self._rows("PRAGMA page_size")
+        size = self.path.stat().st_size
+        if size < pages * page_size:
+            raise self._damaged(f"it ends after {size:,} of {pages * page_size:,} bytes")
 
     def _rows(self, query: str, *values: object) -> Iterator[Any]:
         try:

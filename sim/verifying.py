@@ -16,7 +16,15 @@ from sim.plan import Plan
 from sim.planning import compile_plan
 from sim.records import Record, splits_text
 from sim.replication import replicate, replicate_log
-from sim.results import ABOUT, SUMS, damaged_files, read_results, read_sums, scenarios_in
+from sim.results import (
+    ABOUT,
+    SUMS,
+    check_is_there,
+    damaged_files,
+    read_results,
+    read_sums,
+    scenarios_in,
+)
 from sim.store import STORE
 from sim.texts import one_line
 
@@ -69,6 +77,7 @@ def verify(
 
     Raises ResultsError for a folder that cannot be read at all.
     """
+    check_is_there(folder)
     findings = Findings()
     sums = read_sums(folder)
     is_study = bool(sums) and ABOUT not in sums and not (folder / STORE).exists()

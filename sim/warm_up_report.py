@@ -45,7 +45,13 @@ def warm_up_report(studies: Mapping[str, WarmUpStudy], seed: int) -> RenderableT
         f"MSER-5 judges it in batches of {BATCH} working days; the table has Welch's moving "
         f"average, over {' or '.join(windows)} working days to either side",
     )
-    return Group(*parts, table, *(Padding(Text(note), (0, 0, 0, 2)) for note in notes))
+    remarks = dict.fromkeys(remark for study in studies.values() for remark in study.remarks)
+    return Group(
+        *parts,
+        table,
+        *(Padding(Text(note), (0, 0, 0, 2)) for note in notes),
+        *(Text(one_line(remark)) for remark in remarks),
+    )
 
 
 def _lines(study: WarmUpStudy) -> list[str]:

@@ -54,6 +54,8 @@ class WarmUpStudy:
     `backlog_growth` of the hall."""
     overloads: tuple[PoolLoad, ...]
     """Pools with a load of 1 or more."""
+    remarks: tuple[str, ...] = ()
+    """What is to be said of how it was run, a line each."""
 
     @property
     def num_replications(self) -> int:
@@ -115,7 +117,7 @@ def study_warm_up(
 
     engine  auto: the compiled one where it saves time, after replication 0 of each scenario has
             been compared event by event with SimPy's.
-    say     told what else there is to know, a line at a time.
+    say     told if compiling the engine takes long.
 
     Raises EnginesDiffer, and RunawayError for a run that does not come to its end.
     """
@@ -124,8 +126,7 @@ def study_warm_up(
     plans = {name: compile_plan(loaded.scenario) for name, loaded in scenarios.items()}
     tasks = replications_to_do(dict.fromkeys(plans, ()), range(replications))
     work = choose_engine(Work(plans, seed), tasks, engine, say)
-    if work.remark:
-        say(f"{work.engine} engine: {work.remark}")
+    remarks = (f"{work.engine} engine: {work.remark}",) if work.remark else ()
     studies = {}
     done = 0
     for name, plan in plans.items():
@@ -141,11 +142,11 @@ def study_warm_up(
             done += 1
             if progress is not None:
                 progress(done, replications * len(plans))
-        studies[name] = _study(scenarios[name], plan, counts)
+        studies[name] = _study(scenarios[name], plan, counts, remarks)
     return studies
 
 
-def _study(loaded: Loaded, plan: Plan, counts: IntArray) -> WarmUpStudy:
+def _study(loaded: Loaded, plan: Plan, counts: IntArray, remarks: tuple[str, ...]) -> WarmUpStudy:
     """Made of the cases in progress at the ends of the measured part, and of each working day."""
     num_measured = (plan.days.dates * DAY >= plan.measured_from_at).sum()
     growth = counts[:, 1] - counts[:, 0]
@@ -155,6 +156,7 @@ def _study(loaded: Loaded, plan: Plan, counts: IntArray) -> WarmUpStudy:
         counts[:, 2:],
         estimate(growth / num_measured if num_measured else []),
         tuple(load for load in offered_load(plan) if load.is_overload),
+        remarks,
     )
 
 

@@ -106,6 +106,11 @@ def test_what_is_told_is_the_mean_time_of_every_promise(found: Attribution) -> N
     assert (change.before.mean, change.after.mean) == pytest.approx((21, 1))
 
 
+def test_what_are_no_switches_is_told_how_to_make_some() -> None:
+    with pytest.raises(TypeError, match=r"^Switches are wanted, not str: .* by switches\("):
+        attribute("hall.yaml")  # type: ignore[arg-type]
+
+
 def test_shares_are_known_by_hand(change: Change) -> None:
     """Ten alone; six by either of two, so three each; four by both of two, so two each."""
     rows = {e.group.name: (e.share.mean, e.alone.mean, e.last.mean) for e in change.effects}

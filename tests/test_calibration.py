@@ -193,6 +193,36 @@ def test_a_target_that_cannot_be_met_is_told_with_the_nearest_that_can_be_had() 
     assert found.ranges == (None,)
 
 
+FIVE_DAYS = "  days: {metric: working_days_mean, subject: all, equals: 5, tolerance: 0.1}\n"
+
+
+def test_only_a_search_of_the_whole_grid_says_that_a_target_cannot_be_met(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_hall(FIVE_DAYS)
+    write_fit(COLLECTING)
+    whole, part = "within these bounds it cannot be met", "no point that was tried meets it"
+    for budget, said, not_said in (("100", whole, part), ("8", part, whole)):
+        command = ["calibrate", "scenarios/hall.yaml", "-r", "1", "--engine", "simpy"]
+        assert main([*command, "--budget", budget]) == 0
+        out = capsys.readouterr().out
+        assert f" by the fit; {said}: nearest is" in out
+        assert not_said not in out
+
+
+def test_what_is_no_fit_is_told_how_to_make_one() -> None:
+    with pytest.raises(TypeError, match=r"^a Fit is wanted, not str: .* by read_fit\("):
+        calibrate("hall.yaml")  # type: ignore[arg-type]
+
+
+def test_progress_is_never_told_of_no_run() -> None:
+    """Nor while the engines are compared, which are tasks too."""
+    pytest.importorskip("numba")
+    told: list[int] = []
+    calibrate(fit_of(COLLECTING), 1, engine="compiled", progress=lambda done, _: told.append(done))
+    assert min(told) == 1
+
+
 def test_a_target_at_the_cost_of_another_is_told_to_be() -> None:
     figures = (
         "  days: {metric: working_days_mean, subject: all, equals: 0.6, tolerance: 0.02}\n"
@@ -265,6 +295,19 @@ def test_the_command_says_what_it_found(capsys: pytest.CaptureFixture[str]) -> N
     assert (data["stays"], data["written"]) == (False, False)
     assert main(["verify", "study"]) == 0
     assert "7 files and" in capsys.readouterr().out
+
+
+def test_the_report_says_that_engines_were_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("numba")
+    write_hall()
+    write_fit(COMES)
+    command = ("calibrate", "scenarios/hall.yaml", "-r", "2", "--engine", "compiled")
+    said = "compiled engine: replication 0 identical in both engines"
+    for _ in range(2):  # the second time from what is kept
+        assert main([*command]) == 0
+        assert capsys.readouterr().out.count(said) == 1
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["remarks"] == [said]
 
 
 def test_the_figure_has_a_row_per_target_and_a_column_per_parameter_and_demand() -> None:
@@ -372,6 +415,21 @@ def test_the_command_writes_the_fit_and_then_finds_it_there(
     assert "written: 2 values and where they are from, 0 new" in capsys.readouterr().out
     [source] = {r.source for r in provenance(again) if r.path.endswith("comes")}
     assert source == "calibrated against days 0.8 (fits/hall.yaml)"
+
+
+def test_values_that_miss_a_target_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_hall(FIVE_DAYS + "  more: {metric: working_days_mean, subject: all, at_most: 9}\n")
+    write_fit(COLLECTING)
+    before = path.read_bytes()
+    assert main(["calibrate", *OPTIONS, "--write"]) == 0
+    out = capsys.readouterr().out
+    assert "The outcome misses days: --write writes nothing of:\n" in out
+    assert "trips.collection.comes: 50 % -> 30 %" in out
+    assert "written" not in out
+    assert main(["calibrate", *OPTIONS, "--write", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert (data["written"], data["missed"]) == (False, ["days"])
+    assert path.read_bytes() == before
 
 
 # --- the shipped scenarios -----------------------------------------------------------------------

@@ -500,6 +500,10 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_runs(
         assert len(err.splitlines()) == 1
 
 
+def test_verify_of_a_folder_that_is_not_there_says_so_alone(hall: Hall) -> None:
+    assert hall("verify", "gone") == (5, "", "gone: there is no such folder\n")
+
+
 @pytest.mark.parametrize("folder", ["gone", ".", "old.yaml"])
 def test_plot_of_what_is_no_results_folder(hall: Hall, folder: str) -> None:
     code, out, err = hall("plot", folder)

@@ -438,6 +438,17 @@ def test_nothing_is_shown_of_a_damaged_store(hall: Hall, damage: Callable[[], No
             assert Path("r", STORE).read_bytes() == before
 
 
+def test_a_store_that_was_cut_is_noticed_though_what_is_wanted_is_there(hall: Hall) -> None:
+    """SQLite takes what is missing of the last page for zeros."""
+    hall(*RUN)
+    path = Path("r", STORE)
+    size = path.stat().st_size
+    os.truncate(path, size - 1)
+    said = f"r/{STORE}: damaged: it ends after {size - 1:,} of {size:,} bytes; nothing of it is"
+    for command in (("run", "hall.yaml", "-r", "2", "-o", "r"), ("plot", "r")):
+        assert_tells(hall(*command), 5, said)
+
+
 def test_a_record_that_is_gone_is_noticed(hall: Hall, whole: Callable[..., Contents]) -> None:
     hall(*RUN)
     edit("DELETE FROM replications WHERE number = 2")

@@ -236,6 +236,24 @@ def test_one_replication_tells_no_effect_from_chance() -> None:
     assert math.isnan(ranking.effects[0].low.low)
 
 
+def test_a_scenario_can_be_named_by_its_file() -> None:
+    path = write_hall(text=ASSUMED)
+    found = sensitivity(str(path), 1, engine="simpy")
+    assert (found.loaded.name, len(found.rankings)) == ("hall", 1)
+
+
+def test_the_report_says_that_engines_were_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("numba")
+    write_hall(text=ASSUMED)
+    command = ("sensitivity", "scenarios/hall.yaml", "-r", "2", "--engine", "compiled")
+    said = "compiled engine: replication 0 identical in both engines"
+    for _ in range(2):  # the second time from what is kept
+        assert main([*command]) == 0
+        assert capsys.readouterr().out.count(said) == 1
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["remarks"] == [said]
+
+
 def test_other_metrics_can_be_asked_for() -> None:
     names = ["utilisation:desk", "on_time_share"]
     found = sensitivity(studied_hall(text=ASSUMED), 2, engine="simpy", metrics=names)

@@ -357,7 +357,20 @@ def test_one_replication_has_no_interval() -> None:
         (["--promise", "waiting_over_15_min:window <= 10%"], "no pool or channel 'window'."),
         (["--promise", "waiting_time_mean:windows <= 10%"], "is no share; write its level without"),
         (["--promise", "decision=95"], "'95' is no share; write 95% or 0.95"),
-        (["--promise", "decision=x%"], "'x' is no level"),
+        (
+            ["--promise", "decision=x%"],
+            "'x%' is no level: a number is wanted, such as 'decision=95%'",
+        ),
+        (
+            ["--promise", "waiting_time_mean:windows <= 10 min"],
+            "'10 min' is no level: a number is wanted, such as 'waiting_time_mean:windows <= 10', "
+            "in min",
+        ),
+        (
+            ["--promise", "waiting_time_mean:windows < 10"],
+            "'<' is neither '>=' nor '<='; write 'METRIC:SUBJECT >= LEVEL' (or <=), such as "
+            "'waiting_time_mean:windows <= 10'",
+        ),
         (["--promise", "on_time_share:decision = 9%"], "write '>=' or '<=' of a metric"),
         (["--promise", "decision=95%", "--promise", "decision=9%"], "given twice"),
         (["--pool", "window"], "--pool window: no pool 'window'. Did you mean 'windows'?"),

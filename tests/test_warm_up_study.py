@@ -12,7 +12,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from sim.errors import EnginesDiffer
 from sim.metric_definitions import HALL
+from sim.plan import Plan
 from sim.plot_style import FORMATS, rendered
 from sim.replication import replicate, replicate_outcome
 from sim.scenario import Scenario
@@ -96,6 +98,24 @@ def test_both_engines_give_the_same_series() -> None:
     np.testing.assert_array_equal(
         compiled.in_progress, study(CATALOGUE["the spring festival"], 3).in_progress
     )
+
+
+def test_the_report_says_that_engines_were_compared_once_they_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("numba")
+    loaded = load_all({"it": Scenario.model_validate(STEADY)})
+    told: list[str] = []
+    found = study_warm_up(loaded, 2, engine="compiled", say=told.append)
+    assert text_of(found).endswith("compiled engine: replication 0 identical in both engines\n")
+
+    def differ(plan: Plan, seed: int) -> None:
+        raise EnginesDiffer("event 3 differs")
+
+    monkeypatch.setattr("sim.warm_up_study.compare_engines", differ)
+    with pytest.raises(EnginesDiffer, match="event 3 differs"):
+        study_warm_up(loaded, 2, engine="compiled", say=told.append)
+    assert told == []
 
 
 def test_progress_counts_the_runs_of_all_scenarios() -> None:

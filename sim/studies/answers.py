@@ -11,17 +11,21 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sim.definition import Definition
 from sim.files import write_whole
 from sim.loading import Loaded
 from sim.results import cannot_write
 
+FORMAT_VERSION: Final = 2
+"""Of answers; those of another are made anew."""
+
 
 def key_of(loaded: Loaded, seed: int, *about: object) -> str:
     """A key of a scenario, a seed and whatever else decides an answer, as text."""
-    whole = [Definition.of({loaded.name: loaded}, seed).digest, *map(str, about)]
+    digest = Definition.of({loaded.name: loaded}, seed).digest
+    whole = [FORMAT_VERSION, digest, *map(str, about)]
     return hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:32]
 
 

@@ -76,8 +76,13 @@ def attribute(
     `running.run`, and so is what it raises.
 
     Raises ScenarioError for a combination that cannot be used, and for metrics of which there is
-    nothing to tell.
+    nothing to tell, and TypeError for what are no switches.
     """
+    if not isinstance(switches, Switches):
+        raise TypeError(
+            f"Switches are wanted, not {type(switches).__name__}: sim.studies.reform_groups makes "
+            "them, by switches('hall.yaml', until='2018-12-31')"
+        )
     named = [metrics] if isinstance(metrics, str) else list(metrics) or default_metrics(switches)
     ends = {switches.before.name: switches.before, switches.after.name: switches.after}
     check_metrics(named, ends)

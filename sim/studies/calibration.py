@@ -57,6 +57,8 @@ class Calibration:
     """Whether the present values are as good: they are then the outcome."""
     how: str
     """How it was searched."""
+    is_whole: bool
+    """Whether every point of the grid was tried: what no point meets cannot be met then."""
     trials: Mapping[Variant, Trial]
     """Everything that was tried."""
     ranges: tuple[tuple[float, float] | None, ...]
@@ -65,12 +67,20 @@ class Calibration:
     nearest: Mapping[str, Point]
     """Of each target that the fit misses: the point that comes nearest to it alone."""
     missing: tuple[Missing, ...]
+    remarks: tuple[str, ...]
+    """What is to be said of how points were run, a line each."""
     folder: Path | None
 
     @property
     def outcome(self) -> Point:
         """The values that the scenario is to have."""
         return self.fit.start if self.stays else self.best
+
+    @property
+    def missed(self) -> list[str]:
+        """The targets that the outcome misses."""
+        results = self.trial(self.outcome).items()
+        return [name for name, result in results if not result.is_kept]
 
     def trial(self, point: Point, circumstances: str = "as it is") -> Trial:
         """What came out of a point that was tried."""
@@ -173,8 +183,14 @@ def calibrate(
     folder  keeps what is done: the same call goes on from there.
 
     The same scenario, fit, replications, seed and budget give the same outcome. Raises
-    ScenarioError for a parameter on which no target depends, and what `sim.run` raises.
+    ScenarioError for a parameter on which no target depends, what `sim.run` raises, and TypeError
+    for what is no fit.
     """
+    if not isinstance(fit, Fit):
+        raise TypeError(
+            f"a Fit is wanted, not {type(fit).__name__}: sim.studies.fits makes one, by "
+            "read_fit(Path('fit.yaml'), sim.load_document('hall.yaml'))"
+        )
     grid = math.prod(parameter.num_values for parameter in fit.parameters)
     around = 2 * len(CIRCUMSTANCES)
     if grid > budget:  # otherwise everything along the parameters is there
@@ -184,7 +200,6 @@ def calibrate(
     _check_that_all_count(bench)
     search = Search(bench, tuple(fit.targets), budget)
     best = search.run()
-    how = search.how()
     at_best = bench.known[Variant(best)]
     nearest = {
         name: Search(bench, (name,), budget).run()
@@ -194,9 +209,20 @@ def calibrate(
     bench.try_all(Variant(p, *c) for p in (fit.start, best) for c in CIRCUMSTANCES.values())
     stays = _stays(bench, best)
     ranges = _ranges(bench, fit.start if stays else best)
-    known, missing = dict(bench.known), tuple(bench.missing)
     return Calibration(
-        fit, replications, seed, best, stays, how, known, ranges, nearest, missing, folder
+        fit=fit,
+        replications=replications,
+        seed=seed,
+        best=best,
+        stays=stays,
+        how=search.how(),
+        is_whole=search.is_whole,
+        trials=dict(bench.known),
+        ranges=ranges,
+        nearest=nearest,
+        missing=tuple(bench.missing),
+        remarks=tuple(bench.remarks),
+        folder=folder,
     )
 
 

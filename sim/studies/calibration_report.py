@@ -40,6 +40,7 @@ def calibration_report(found: Calibration, changes: Sequence[Change], written: b
     for name, point in found.nearest.items():
         parts.append(Text(_unmet(found, name, point)))
     parts += [Text(line) for line in _verdict(found, changes, written)]
+    parts += [Text(one_line(remark)) for remark in found.remarks]
     return Group(*parts)
 
 
@@ -161,7 +162,10 @@ def _unmet(found: Calibration, name: str, point: Point) -> str:
     if nearest.is_kept:
         lost = [key for key, row in found.trial(point).items() if not row.is_kept]
         return f"{said}; met with {found.fit.text(point)}, which misses {', '.join(lost)}"
-    return f"{said}; within these bounds it cannot be met: nearest is {had} ({nearest.verdict})"
+    none = "no point that was tried meets it"
+    if found.is_whole:
+        none = "within these bounds it cannot be met"
+    return f"{said}; {none}: nearest is {had} ({nearest.verdict})"
 
 
 def _verdict(found: Calibration, changes: Sequence[Change], written: bool) -> list[str]:
@@ -176,7 +180,10 @@ def _verdict(found: Calibration, changes: Sequence[Change], written: bool) -> li
     else:
         lines = [f"Fitted: {found.fit.text(found.best)}."]
     new = [change for change in changes if change.is_new]
-    if new and not written:
+    if found.missed:
+        missed, ending = ", ".join(found.missed), " of:" if new else "."
+        lines.append(f"The outcome misses {missed}: --write writes nothing{ending}")
+    elif new and not written:
         lines.append("To change (--write does it, and says that they were calibrated):")
     lines += [f"  {one_line(change.text)}" for change in new]
     if written:
@@ -210,6 +217,8 @@ def as_json(found: Calibration, changes: Sequence[Change], written: bool) -> dic
             }
             for name, point in found.nearest.items()
         },
+        "missed": found.missed,
+        "remarks": list(found.remarks),
         "parameters": records(tables["parameters"]),
         "targets": records(tables["targets"]),
     }

@@ -22,8 +22,11 @@ SHARES_ABOVE, SHARES_BELOW = (0.8, 0.9, 0.95, 0.99), (0.2, 0.1, 0.05, 0.01)
 """Levels between which people choose."""
 TIMES: Final = (0.5, 0.75, 1.0, 1.5, 2.0)
 """The same for what is no share, times the level that is asked for."""
-_FORM: Final = re.compile(r"\s*(.*?)\s*(>=|<=|=)\s*([^\s<>=]+?)\s*(%?)\s*")
-HOW: Final = "write 'METRIC:SUBJECT >= LEVEL', or 'NAME=95%' for a promise of the scenario"
+_FORM: Final = re.compile(r"\s*([^<>=]*?)\s*([<>=]+)\s*([^<>=%]+?)\s*(%?)\s*")
+HOW: Final = (
+    "write 'METRIC:SUBJECT >= LEVEL' (or <=), such as 'waiting_time_mean:windows <= 10', "
+    "or 'NAME=95%' for a promise of the scenario"
+)
 
 
 @dataclass(frozen=True)
@@ -108,32 +111,39 @@ def _goal(text: str, loaded: Loaded) -> Goal:
     name, relation, number, percent = match.groups()
     if not name:
         raise _wrong(f"no metric; {HOW}")
+    if relation not in (">=", "<=", "="):
+        raise _wrong(f"'{relation}' is neither '>=' nor '<='; {HOW}")
     if relation == "=":
         promises = loaded.scenario.whole.promises
         if ":" in name:
             raise _wrong("'=' goes with a promise of the scenario; write '>=' or '<=' of a metric")
         if name not in promises:
             raise _wrong(f"no promise '{shown(name)}'.{among('promise', name, promises)}")
-        return Goal("on_time_share", name, ">=", _level(number, percent, True))
+        level = _level(number, percent, "on_time_share", f"{name}=")
+        return Goal("on_time_share", name, ">=", level)
     metric, _, subject = name.partition(":")
     if metric in METRICS and not subject:
         kinds = " or a ".join(kind.replace("_", " ") for kind in METRICS[metric].subjects)
         raise _wrong(f"of what? Write '{metric}:SUBJECT', a {kinds}")
     choose([name], {loaded.name: loaded})
-    level = _level(number, percent, METRICS[metric].is_share)
+    level = _level(number, percent, metric, f"{name} {relation} ")
     return Goal(metric, subject, ">=" if relation == ">=" else "<=", level)
 
 
-def _level(number: str, percent: str, is_share: bool) -> float:
+def _level(number: str, percent: str, metric_name: str, before: str) -> float:
+    """The level of a metric; `before` is what stands before it."""
+    metric = METRICS[metric_name]
+    example = f"'{before}95%'" if metric.is_share else f"'{before}10', in {metric.unit}"
+    is_none = f"'{shown(number + percent)}' is no level: a number is wanted, such as {example}"
     try:
         level = float(number)
     except ValueError:
-        raise _wrong(f"'{shown(number)}' is no level; {HOW}") from None
-    if not is_share:
+        raise _wrong(is_none) from None
+    if not metric.is_share:
         if percent:
             raise _wrong("this metric is no share; write its level without '%'")
         if not np.isfinite(level):
-            raise _wrong(f"'{shown(number)}' is no level; {HOW}")
+            raise _wrong(is_none)
         return level
     level = level / 100 if percent else level
     if not 0 <= level <= 1:

@@ -86,6 +86,8 @@ class Bench:
     """Variants that are tried in all, about."""
     known: dict[Variant, Trial] = field(default_factory=dict)
     missing: list[Missing] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    """What is to be said of how they were run, a line each."""
 
     def try_all(self, variants: Iterable[Variant]) -> list[Trial]:
         """What comes out of each, in their order; raises as `sim.run` does."""
@@ -103,6 +105,7 @@ class Bench:
         told = self._progress(len(variants))
         found = answer(folder, key, lambda: self._results(variants, seed, told))
         self.missing += [Missing(**one) for one in found["missing"]]
+        self.remarks += [remark for remark in found["remarks"] if remark not in self.remarks]
         for variant, results in zip(variants, found["results"], strict=True):
             self.known[variant] = {
                 name: Result(self.fit.targets[name], **result) for name, result in results.items()
@@ -111,7 +114,7 @@ class Bench:
     def _results(
         self, variants: Sequence[Variant], seed: int, told: Progress | None
     ) -> dict[str, Any]:
-        """What came of each variant, and what is missing, as JSON has it."""
+        """What came of each variant, what is missing and what is to be said, as JSON has it."""
         scenarios = {self._name(variant): self._scenario(variant) for variant in variants}
         folder = None
         if self.folder is not None:
@@ -145,6 +148,7 @@ class Bench:
         return {
             "results": list(by_scenario.values()),
             "missing": [asdict(one) for one in experiment.missing],
+            "remarks": experiment.remarks,
         }
 
     def _progress(self, count: int) -> Progress | None:
@@ -156,7 +160,7 @@ class Bench:
 
         def progress(done: int, total: int) -> None:
             tried = before + count * done / total
-            told(round(tried * self.replications), whole * self.replications)
+            told(max(1, round(tried * self.replications)), whole * self.replications)
 
         return progress
 

@@ -25,6 +25,7 @@ from sim.metric_definitions import METRICS
 from sim.offered_load import offered_load
 from sim.output_analysis import CONFIDENCE, Estimate
 from sim.promises import Published
+from sim.sources import Source, load_all
 from sim.studies.answers import answer, key_of
 from sim.studies.assumptions import IMPOSSIBLE, Assumptions, Group, assumptions
 from sim.studies.companions import is_stepped
@@ -149,6 +150,8 @@ class Sensitivity:
     seed: int
     rankings: tuple[Ranking, ...]
     missing: tuple[Missing, ...]
+    remarks: tuple[str, ...]
+    """What is to be said of how it was run, a line each."""
     folder: Path | None
 
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -196,7 +199,7 @@ class Sensitivity:
 
 
 def sensitivity(
-    loaded: Loaded,
+    scenario: Source,
     replications: int = 10,
     seed: int = 1,
     *,
@@ -208,7 +211,7 @@ def sensitivity(
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Sensitivity:
-    """Move every group of assumed numbers over its range, one at a time.
+    """Move every group of assumed numbers of a scenario over its range, one at a time.
 
     share    how far numbers move for which the file says no range, relative to them; 0 to 1.
     metrics  which are looked at, see `chosen_metrics.choose`; without any those of published
@@ -220,6 +223,7 @@ def sensitivity(
     """
     if not 0 < share < 1:
         raise ValueError(f"a range lies between 0 and 1, not at {share:g}")
+    [loaded] = load_all([scenario]).values()
     choice = choose(metrics, {loaded.name: loaded})
     assumed = assumptions(loaded, share)
     chunks = [assumed.groups[n : n + AT_ONCE] for n in range(0, len(assumed.groups), AT_ONCE)]
@@ -243,8 +247,11 @@ def sensitivity(
     impossible = {key for found in answers for key in found["impossible"]}
     rankings = tuple(_rankings(loaded, assumed.groups, impossible, answers))
     missing = tuple(Missing(**one) for found in answers for one in found["missing"])
+    remarks = tuple(dict.fromkeys(remark for found in answers for remark in found["remarks"]))
     assumed = assumed.without(impossible, IMPOSSIBLE)
-    return Sensitivity(loaded, assumed, share, replications, seed, rankings, missing, folder)
+    return Sensitivity(
+        loaded, assumed, share, replications, seed, rankings, missing, remarks, folder
+    )
 
 
 def _ends(groups: Sequence[Group]) -> list[tuple[Group, str]]:
@@ -335,6 +342,7 @@ def _moved_one_by_one(
         "ends": ends_found,
         "impossible": impossible,
         "missing": [asdict(one) for one in experiment.missing],
+        "remarks": experiment.remarks,
     }
 
 

@@ -27,7 +27,8 @@ def sensitivity_report(found: Sensitivity) -> RenderableType:
     parts: list[RenderableType] = [heading, *map(note, _about(found)), Text()]
     for ranking in found.rankings:
         parts += [*_ranking(found, ranking), Text()]
-    return Group(*parts, *map(note, _notes(found)))
+    said = (Text(one_line(remark)) for remark in found.remarks)
+    return Group(*parts, *map(note, _notes(found)), *said)
 
 
 def _about(found: Sensitivity) -> list[str]:
@@ -147,6 +148,7 @@ def as_json(found: Sensitivity) -> dict[str, Any]:
         "seed": found.seed,
         "replications": found.replications,
         "range": found.share,
+        "remarks": list(found.remarks),
         "results": None if found.folder is None else str(found.folder),
         "numbers_moved": found.assumptions.num_moved,
         "metrics": rankings,
