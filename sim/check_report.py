@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Final
 
 from sim.loading import Loaded, provenance
-from sim.offered_load import offered_load
+from sim.offered_load import heaviest_years, offered_load
 from sim.reforms import ReformFile
 from sim.scenario import Phase, Scenario
 from sim.texts import one_line
@@ -53,21 +53,39 @@ def _dated_line(scenario: Scenario, phase: Phase) -> str:
 
 
 def load_line(scenario: Scenario) -> str:
-    """The load of each pool, marked where it is high."""
-    loads = offered_load(scenario)
-    texts = [f"{pool.pool} {pool.load:.2f}{'!' * (pool.load > NEARLY_FULL)}" for pool in loads]
-    marked = f"  (! above {NEARLY_FULL:g})" if any(text.endswith("!") for text in texts) else ""
+    """The load of each pool, marked where it is high, with a year in which it is 1 or more."""
+    years = _overloaded_years(scenario)
+    texts = [
+        f"{pool.pool} {pool.load:.2f}{'!' * (pool.load > NEARLY_FULL)}"
+        + (f" ({years[pool.pool][0]}: {years[pool.pool][1]:.2f}!)" if pool.pool in years else "")
+        for pool in offered_load(scenario)
+    ]
+    marked = f"  (! above {NEARLY_FULL:g})" if any("!" in text for text in texts) else ""
     return "load: " + ("  ".join(texts) + marked if texts else "no pools")
 
 
 def load_warnings(loaded: Loaded) -> list[str]:
     """A line each: pools that get more work than they can do, and what is most likely not meant."""
     overloads = [
-        f"pool '{pool.pool}' has load {pool.load:.2f}: "
-        "more work comes than its shifts have hours for: overtime, people who leave, or a queue "
-        "that grows"
+        (pool.pool, f"{pool.load:.2f}")
         for pool in offered_load(loaded.scenario)
         if pool.is_overload
     ]
-    found = [*overloads, *warnings_about(loaded.scenario)]
+    overloads += [
+        (pool, f"{load:.2f} in {year}")
+        for pool, (year, load) in _overloaded_years(loaded.scenario).items()
+    ]
+    found = [
+        f"pool '{pool}' has load {load}: more work comes than its shifts have hours for: "
+        "overtime, people who leave, or a queue that grows"
+        for pool, load in overloads
+    ]
+    found += warnings_about(loaded.scenario)
     return [f"{one_line(loaded.path)}: {warning}" for warning in found]
+
+
+def _overloaded_years(scenario: Scenario) -> dict[str, tuple[int, float]]:
+    """Pools that could do all work of the whole horizon, but not that of a year in it."""
+    whole = {pool.pool for pool in offered_load(scenario) if pool.is_overload}
+    years = heaviest_years(scenario)
+    return {pool: found for pool, found in years.items() if pool not in whole and found[1] >= 1}

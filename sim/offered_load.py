@@ -11,17 +11,19 @@ The work of a list of pools is spread over them in proportion to their time on s
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 
 from sim.plan import NONE, CumulativeRate, Plan, PlannedCaseType
 from sim.planning import compile_plan
 from sim.scenario import Scenario
-from sim.timeline import HOUR, NEVER
+from sim.timeline import DAY, HOUR, NEVER
 
 
 @dataclass(frozen=True)
@@ -50,18 +52,42 @@ class PoolLoad:
 def offered_load(hall: Plan | Scenario) -> list[PoolLoad]:
     """The load of each pool, in the order of the file."""
     plan = hall if isinstance(hall, Plan) else compile_plan(hall)
+    return _load_between(plan, plan.measured_from_at, plan.end_at)
+
+
+def heaviest_years(hall: Plan | Scenario) -> dict[str, tuple[int, float]]:
+    """For each pool the year in which its load is largest, and how large; empty for one year alone.
+
+    The mean over a long horizon hides a year in which more work came than could be done.
+    """
+    plan = hall if isinstance(hall, Plan) else compile_plan(hall)
+    dates = [plan.days.date_of(at) for at in (plan.measured_from_at, plan.end_at - 1)]
+    years = range(dates[0].year, dates[1].year + 1)
+    if len(years) == 1:
+        return {}
+    begins = [(dt.date(year, 1, 1) - plan.origin).days * DAY for year in years[1:]]
+    stretches = itertools.pairwise([plan.measured_from_at, *begins, plan.end_at])
+    loads = [_load_between(plan, *stretch) for stretch in stretches]
+    return {
+        pool.name: max(zip(years, (load[i].load for load in loads), strict=True), key=itemgetter(1))
+        for i, pool in enumerate(plan.pools)
+    }
+
+
+def _load_between(plan: Plan, begin: int, end: int) -> list[PoolLoad]:
+    """The load of each pool from one instant to another."""
     on_shift = [0.0] * len(plan.pools)
     for shift in plan.shifts:
         openness = shift.sessions.step_function()
-        seconds = openness.integral(plan.end_at) - openness.integral(plan.measured_from_at)
+        seconds = openness.integral(end) - openness.integral(begin)
         on_shift[shift.pool] += shift.servers * int(seconds) / HOUR
     work = [0.0] * len(plan.pools)
-    for number, num_visits in enumerate(expected_visits(plan, plan.measured_from_at)):
-        activity = plan.activities[number]
+    visits, later = (expected_visits(plan, at) for at in (begin, end))
+    for activity, num_visits, num_later in zip(plan.activities, visits, later, strict=True):
         if activity.queue == NONE or activity.service is None:
             continue
         pools = plan.queues[activity.queue]
-        hours = num_visits * activity.service.mean / HOUR
+        hours = max(num_visits - num_later, 0.0) * activity.service.mean / HOUR
         total = sum(on_shift[pool] for pool in pools)
         for pool in pools:
             work[pool] += hours * (on_shift[pool] / total if total > 0 else 1 / len(pools))

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sim.check_report import load_line
 from sim.draws import draw_workload
 from sim.loading import load, scenario_from
-from sim.offered_load import expected_visits, num_combinations, offered_load
+from sim.offered_load import expected_visits, heaviest_years, num_combinations, offered_load
 from sim.plan import NONE
 from sim.planning import compile_plan
 
@@ -61,6 +62,20 @@ def test_work_is_cases_times_mean_service():
     }
     [desks, office] = offered_load(scenario_from(hall({"file": served()})))
     assert (desks.load, office.load) == (pytest.approx(20 / 140), 0)
+
+
+def test_a_year_of_too_much_work_is_told_though_the_whole_is_not_too_much():
+    """28 h of work a day; 70 h of servers in 2014 and 2016, 14 h in 2015."""
+    data = hall({"file": served("7 h")})
+    data["horizon"] = {"from": "2014-01-01", "to": "2016-12-31"}
+    servers = {"2014-01-01": 10, "2015-01-01": 2, "2016-01-01": 10}
+    data["pools"]["desks"]["shifts"]["day"]["servers"] = servers
+    scenario = scenario_from(data)
+    [desks, _] = offered_load(scenario)
+    assert 0.5 < desks.load < 0.6
+    assert heaviest_years(scenario)["desks"] == (2015, pytest.approx(2))
+    assert "desks 0.55 (2015: 2.00!)" in load_line(scenario)
+    assert heaviest_years(scenario_from(hall({"file": served()}))) == {}
 
 
 def test_an_activity_for_some_cases_is_work_of_their_share():
