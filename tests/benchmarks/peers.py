@@ -4,28 +4,31 @@
     python tests/benchmarks/peers.py [ROUNDS]
 
 CPU time per case with the draws, on one core. In each round every peer has its turn with the seed
-of the round, and ours right after it. A turn is two runs, of which the second is timed: all is
-compiled by then, and the memory is there. A ratio is the median over the rounds of the peer's
-time / ours. Prints tables beside the bars that we have set ourselves, and asserts nothing; a peer
-that is not installed is left out.
+of the round, and ours right after it. Every model has a process of its own, as with those who use
+it: in memory that another has used, large arrays are a third slower. A turn is two runs, of which
+the second is timed: all is compiled by then, and the memory is there. A ratio is the median over
+the rounds of the peer's time / ours. Prints tables beside the bars that we have set ourselves, and
+asserts nothing; a peer that is not installed is left out.
 """
 
 from __future__ import annotations
 
-import gc
+import functools
 import importlib
+import multiprocessing
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-
-from models import ours
 
 from sim.queueing import mmc_waiting_time
 
-Model = Callable[[int, int], tuple[int, float]]
-"""From a number of cases and a seed: how many cases there were, and the mean of what they took."""
+OURS = "ours"
+"""Our module in `models`. Each function there makes of a number of cases and a seed how many cases
+there were, and the mean of what they took."""
 
 DEFAULT_ROUNDS = 5
 
@@ -54,8 +57,8 @@ class Comparison:
     title: str
     measured: str
     expected: str
-    ours: dict[str, tuple[Model, int]]
-    """By what is kept of a run: the model and how many cases."""
+    ours: dict[str, tuple[str, int]]
+    """By what is kept of a run: the function and how many cases."""
     peers: Sequence[Peer]
 
 
@@ -64,10 +67,10 @@ HALL = Comparison(
     "mean time, min",
     "about 20.94, with the checks in series about 23.5",
     {
-        DRAWS: (ours.hall, 144_000),
-        STEP_LOG: (ours.hall, 144_000),
-        EVENT_LOG: (ours.hall_event_log, 144_000),
-        IN_SERIES: (ours.hall_in_series, 144_000),
+        DRAWS: ("hall", 144_000),
+        STEP_LOG: ("hall", 144_000),
+        EVENT_LOG: ("hall_event_log", 144_000),
+        IN_SERIES: ("hall_in_series", 144_000),
     },
     [
         Peer(
@@ -91,7 +94,7 @@ MM2 = Comparison(
     "M/M/2: arrival rate 1.6, service rate 1",
     "mean wait",
     f"{mmc_waiting_time(1.6, 1.0, 2):.4f} in theory",
-    {DRAWS: (ours.mm2, 200_000)},
+    {DRAWS: ("mm2", 200_000)},
     [
         Peer("plain SimPy", "plain_simpy", "mm2", 50_000, {DRAWS: 130}),
         Peer("Ciw", "ciw_models", "mm2", 20_000, {DRAWS: 200}),
@@ -111,15 +114,10 @@ class Turns:
     microseconds: list[float] = field(default_factory=list)
     means: list[float] = field(default_factory=list)
 
-    def take(self, model: Model, num_cases: int, seed: int) -> None:
-        """One more."""
-        model(num_cases, seed)
-        # What others have left behind, their modules too, is not for this one to look through.
-        gc.collect()
-        gc.freeze()
-        begun = time.process_time()
-        self.num_cases, mean = model(num_cases, seed)
-        self.microseconds.append((time.process_time() - begun) / self.num_cases * 1e6)
+    def take(self, process: ProcessPoolExecutor, module: str, function: str, *of: int) -> None:
+        """One more, of so many cases with a seed."""
+        seconds, self.num_cases, mean = process.submit(turn, module, function, *of).result()
+        self.microseconds.append(seconds / self.num_cases * 1e6)
         self.means.append(mean)
 
     def over(self, other: Turns) -> float:
@@ -136,6 +134,15 @@ class Turns:
         return f"{self.num_cases:9d}{statistics.median(self.microseconds):10.3f}{mean:>18}"
 
 
+def turn(module: str, function: str, num_cases: int, seed: int) -> tuple[float, int, float]:
+    """CPU seconds of the second of two runs of a model, and what came of it."""
+    model = getattr(importlib.import_module(f"models.{module}"), function)
+    model(num_cases, seed)
+    begun = time.process_time()
+    cases, mean = model(num_cases, seed)
+    return time.process_time() - begun, cases, mean
+
+
 @dataclass
 class Result:
     """A peer's turns, and ours right after them by what we kept."""
@@ -147,24 +154,30 @@ class Result:
 
 def measure(comparison: Comparison, rounds: int) -> list[Result]:
     """Every peer that is installed, in the order of the comparison."""
-    models = {}
+    results = []
     for peer in comparison.peers:
         try:
-            module = importlib.import_module(f"models.{peer.module}")
+            importlib.import_module(f"models.{peer.module}")
         except ImportError as missing:
             print(f"{peer.name.strip()} is left out: {missing}")
             continue
-        models[peer.name] = getattr(module, peer.function)
-    results = [
-        Result(peer, Turns(), {kept: Turns() for kept in peer.bars})
-        for peer in comparison.peers
-        if peer.name in models
-    ]
-    for seed in range(rounds):
-        for result in results:
-            result.turns.take(models[result.peer.name], result.peer.num_cases, seed)
-            for kept, turns in result.ours.items():
-                turns.take(*comparison.ours[kept], seed)
+        results.append(Result(peer, Turns(), {kept: Turns() for kept in peer.bars}))
+    context = multiprocessing.get_context("spawn")
+    with ExitStack() as stack:
+
+        @functools.cache
+        def process_of(module: str, function: str) -> ProcessPoolExecutor:
+            return stack.enter_context(ProcessPoolExecutor(1, context))
+
+        for seed in range(rounds):
+            for result in results:
+                peer = result.peer
+                model = peer.module, peer.function
+                result.turns.take(process_of(*model), *model, peer.num_cases, seed)
+                for kept, turns in result.ours.items():
+                    function, num_cases = comparison.ours[kept]
+                    process = process_of(OURS, function)
+                    turns.take(process, OURS, function, num_cases, seed)
     return results
 
 
